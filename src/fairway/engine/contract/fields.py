@@ -14,7 +14,7 @@ from fairway.engine.contract.errors import FairwayError, Invalid
 
 T = TypeVar("T")
 
-MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 
 def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
@@ -30,7 +30,7 @@ def parse_json(content: Union[bytes, str], name: str) -> Any:
     """Parse one JSON document strictly; ``name`` is what errors call it.
 
     Raises ``Invalid`` on bad UTF-8, bad JSON, a duplicate key, ``NaN`` or
-    ``Infinity``, nesting beyond the parser's limit, and more than 8 MiB.
+    ``Infinity``, nesting beyond the parser's limit, and more than 16 MiB.
     """
     if len(content) > MAX_DOCUMENT_BYTES:
         raise Invalid(f"{name} is too large", why=f"{len(content)} bytes, at most {MAX_DOCUMENT_BYTES}")
@@ -88,9 +88,9 @@ class Fields:
             raise self._refuse(key, meaning, value)
         return value
 
-    def parsed(self, key: str, parse: Callable[[str], T]) -> T:
+    def parsed(self, key: str, parse: Callable[[str], T], *, max_length: int = 4096) -> T:
         """Take a string through ``parse``, naming the key when it refuses."""
-        value = self.text(key)
+        value = self.text(key, max_length=max_length)
         try:
             return parse(value)
         except FairwayError as error:

@@ -1,0 +1,172 @@
+"""One deployment: what was asked for, and everything its steps need."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.fields import Fields, parse_json
+from fairway.engine.contract.manifest import Release
+from fairway.engine.contract.names import Digest, Slot, Tag
+from fairway.engine.drivers import Container, Driver, Launch
+from fairway.engine.drivers.compose import ComposeDriver
+from fairway.engine.edge import Edge
+from fairway.engine.envfile import read_env
+from fairway.engine.files import write_atomically
+from fairway.engine.hostconfig import HostConfig
+from fairway.engine.journal import Journal
+from fairway.engine.layout import Layout
+from fairway.engine.model import LABEL, Placement
+from fairway.engine.redact import Redactor
+from fairway.engine.releases import StoredRelease, load_release
+from fairway.engine.state import State
+
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}")
+
+
+class Action(enum.Enum):
+    """What a deployment is for."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+def deployment_id(value: str) -> str:
+    """Check a deployment's id, which is also a directory's name."""
+    if not _ID.fullmatch(value):
+        raise Invalid(f"not a deployment id: {value[:60]!r}", why="for example 20260131-120000-000000")
+    return value
+
+
+@dataclass(frozen=True)
+class Request:
+    """A deployment as it was accepted; written down before anything is done, and never changed."""
+
+    id: str
+    action: Action
+    tag: Tag
+    release: Digest
+    slot: Slot
+    by: str
+    before: State
+
+    def write(self, layout: Layout) -> None:
+        """Store the request in the deployment's directory."""
+        document = {
+            "id": self.id,
+            "action": self.action.value,
+            "tag": self.tag,
+            "release": self.release,
+            "slot": self.slot.value,
+            "by": self.by,
+            "before": self.before.as_json(),
+        }
+        write_atomically(layout.deployment(self.id) / "request.json", json.dumps(document, indent=2).encode())
+
+
+def read_request(layout: Layout, identity: str) -> Request:
+    """Read an accepted deployment. Raises ``Invalid`` when there is none of this id."""
+    path = layout.deployment(deployment_id(identity)) / "request.json"
+    try:
+        fields = Fields(parse_json(path.read_bytes(), str(path)), str(path))
+    except FileNotFoundError:
+        raise Invalid(f"there is no deployment {identity} on this host") from None
+    request = Request(
+        id=fields.parsed("id", deployment_id),
+        action=fields.parsed("action", Action),
+        tag=fields.parsed("tag", Tag),
+        release=fields.parsed("release", Digest),
+        slot=fields.parsed("slot", Slot),
+        by=fields.text("by"),
+        before=State.parse(fields.object("before")),
+    )
+    fields.end()
+    return request
+
+
+class Deployment:
+    """A request with the host it is carried out on; what the steps are given."""
+
+    def __init__(self, layout: Layout, host: HostConfig, request: Request) -> None:
+        self.layout = layout
+        self.host = host
+        self.request = request
+        self.journal = Journal(layout.deployment(request.id) / "journal.jsonl")
+        self.edge = Edge(layout.edge, layout.edge_run)
+
+    @cached_property
+    def stored(self) -> StoredRelease:
+        """The release, checked against its digests when first asked for."""
+        return load_release(self.layout, self.request.tag)
+
+    @property
+    def release(self) -> Release:
+        """The release's manifest."""
+        return self.stored.release
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What Compose interpolates: the host's environment file and the release's images, nothing else."""
+        env = self.release.env
+        own = read_env(self.layout.deploy_path / env.file, required=env.required)
+        return {**own, **self.image_settings, "APP_HOST_PORT": self.host.port}
+
+    @property
+    def image_settings(self) -> dict[str, str]:
+        """The short-lived image references, which also stand in ``deploy.env``."""
+        return {"APP_IMAGE": self.release.app.reference, "MIGRATOR_IMAGE": self.release.migrator.reference}
+
+    @cached_property
+    def launch(self) -> Launch:
+        """The release with this host's settings, as the driver starts it."""
+        labels = {
+            "project": self.host.project,
+            "environment": self.host.environment,
+            "release": self.stored.name,
+            "tag": self.request.tag,
+            "settings": self._settings_fingerprint,
+        }
+        environment = {"FAIRWAY_RELEASE": str(self.request.tag), "FAIRWAY_ENVIRONMENT": self.host.environment}
+        placement = Placement({LABEL + key: value for key, value in labels.items()}, environment)
+        return Launch(self.stored, self.settings, placement)
+
+    @cached_property
+    def redact(self) -> Redactor:
+        """Takes this host's secrets out of a text."""
+        return Redactor(self.settings)
+
+    @cached_property
+    def driver(self) -> Driver:
+        """What runs the containers on this host."""
+        return ComposeDriver(self.layout, self.host, self.edge, self.redact)
+
+    @cached_property
+    def is_warm(self) -> bool:
+        """Say whether the slot already runs exactly this release with these settings."""
+        return self.runs_this(self.driver.slots().get(self.request.slot))
+
+    def runs_this(self, container: Container | None) -> bool:
+        """Say whether a container is this release with the settings of now."""
+        return (
+            container is not None
+            and container.running
+            and container.image == self.release.app.reference
+            and container.labels.get(LABEL + "release") == self.stored.name
+            and container.labels.get(LABEL + "settings") == self._settings_fingerprint
+        )
+
+    @cached_property
+    def _settings_fingerprint(self) -> str:
+        """Tell settings apart without giving a guess at a value anything to check against."""
+        key = self.layout.root / "fingerprint.key"
+        if not key.exists():
+            write_atomically(key, os.urandom(32))
+        text = json.dumps(self.settings, sort_keys=True).encode()
+        return hmac.new(key.read_bytes(), text, hashlib.sha256).hexdigest()[:32]

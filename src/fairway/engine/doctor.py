@@ -1,0 +1,119 @@
+"""Look a host over: everything a deployment will need, each check with what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from typing import Any, Callable, Iterable
+
+from fairway.engine import clock, docker
+from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.edge import Edge
+from fairway.engine.envfile import read_env
+from fairway.engine.hostconfig import read_host_config
+from fairway.engine.layout import Layout
+from fairway.engine.process import run
+
+MIN_COMPOSE = (2, 24)
+MIN_FREE_BYTES = 1024 * 1024 * 1024
+
+
+def examine(layout: Layout, registries: Iterable[str], env_file: str, required: Iterable[str]) -> list[dict[str, Any]]:
+    """Run every check; return for each its name, whether it holds, what was found, and what to do."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python3", _python),
+        ("docker", lambda: _docker(layout)),
+        ("compose", lambda: _compose(layout)),
+        ("disk", lambda: _disk(layout)),
+        ("deploy path", lambda: _deploy_path(layout)),
+        ("host.json", lambda: _configured(layout)),
+        *((f"login {name}", _login_check(layout, name)) for name in registries),
+        (env_file, lambda: f"{len(read_env(layout.deploy_path / env_file, required=required))} settings"),
+        ("edge", lambda: _edge(layout)),
+        ("clock", clock.now),
+    ]
+    return [_check(name, check) for name, check in checks]
+
+
+def _check(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "found": check(), "hint": ""}
+    except FairwayError as error:
+        found = f"{error.what}: {error.why}" if error.why else error.what
+        return {"name": name, "ok": False, "found": found, "hint": error.hint}
+    except OSError as error:
+        return {"name": name, "ok": False, "found": f"{error.strerror}: {error.filename}", "hint": ""}
+
+
+def _python() -> str:
+    if sys.version_info < (3, 9):
+        raise Failed(f"Python {platform.python_version()}", hint="install Python 3.9 or newer as python3")
+    return platform.python_version()
+
+
+def _docker(layout: Layout) -> str:
+    done = run(docker.info(), env=docker.environment(layout.docker_config), timeout_s=20)
+    try:
+        version = json.loads(done.stdout).get("ServerVersion")
+    except ValueError:
+        version = None
+    if not version:
+        raise Failed(
+            "the Docker daemon does not answer this user",
+            why=done.stderr.strip()[-300:],
+            hint="start Docker; let the deploy user use it: usermod -aG docker <user>",
+        )
+    return str(version)
+
+
+def _compose(layout: Layout) -> str:
+    done = run(docker.compose_version(), env=docker.environment(layout.docker_config), timeout_s=20)
+    match = re.match(r"v?(\d+)\.(\d+)", done.stdout.strip())
+    if not match:
+        raise Failed("Docker Compose v2 is missing", hint="install the package docker-compose-plugin or docker-compose (v2)")
+    if (int(match[1]), int(match[2])) < MIN_COMPOSE:
+        raise Failed(f"Docker Compose {done.stdout.strip()} is too old", hint="at least 2.24 is needed")
+    return done.stdout.strip()
+
+
+def _disk(layout: Layout) -> str:
+    figures = os.statvfs(layout.deploy_path)
+    free = figures.f_bavail * figures.f_frsize
+    if free < MIN_FREE_BYTES:
+        raise Failed(f"{free // 2**20} MiB free below {layout.deploy_path}", hint="free at least 1 GiB")
+    return f"{free // 2**20} MiB free"
+
+
+def _deploy_path(layout: Layout) -> str:
+    if not os.access(layout.deploy_path, os.W_OK):
+        raise Failed(f"{layout.deploy_path} cannot be written by this user", hint="chown it to the deploy user")
+    return str(layout.deploy_path)
+
+
+def _configured(layout: Layout) -> str:
+    config = read_host_config(layout.host_config)
+    return f"{config.project} ({config.environment}), port {config.port}"
+
+
+def _login_check(layout: Layout, registry: str) -> Callable[[], str]:
+    def check() -> str:
+        try:
+            known = json.loads((layout.docker_config / "config.json").read_bytes())
+            logins = {**known.get("auths", {}), **known.get("credHelpers", {})}
+        except (OSError, ValueError, AttributeError):
+            logins = {}
+        if registry not in logins:
+            raise Failed(f"the host has no login for {registry}", hint="fairway bootstrap <environment>")
+        return "logged in"
+
+    return check
+
+
+def _edge(layout: Layout) -> str:
+    if not (layout.edge / "haproxy.cfg").exists():
+        return "not started yet: the first deployment does"
+    active = Edge(layout.edge, layout.edge_run).active()
+    return f"serves {active.value}" if active else "serves nothing yet"

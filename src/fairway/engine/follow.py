@@ -1,0 +1,38 @@
+"""Follow a deployment's journal to its end, for any number of clients."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from fairway.engine import clock
+from fairway.engine.contract.errors import Failed
+from fairway.engine.journal import parse_lines
+from fairway.engine.layout import Layout
+from fairway.engine.lock import is_held
+
+_LOOK_EVERY_S = 0.03
+
+
+def follow(layout: Layout, identity: str, on_entry: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Hand over each journal entry as it is written; return the last one.
+
+    Raises ``Failed`` when the engine is gone without having ended the journal.
+    """
+    path = layout.deployment(identity) / "journal.jsonl"
+    rest = b""
+    with path.open("rb") as file:
+        while True:
+            running = is_held(layout.lock)
+            content = rest + file.read()
+            *lines, rest = content.split(b"\n")
+            for entry in parse_lines(lines):
+                on_entry(entry)
+                if entry["kind"] == "ended":
+                    return {"deployment": identity, **entry}
+            if not lines and not running:
+                raise Failed(
+                    f"the engine was lost in the middle of the deployment {identity}",
+                    why=f"its own log is {layout.deployment(identity) / 'engine.log'} on the host",
+                    hint="run the command again: it first finishes or undoes what was left",
+                )
+            clock.sleep(_LOOK_EVERY_S)

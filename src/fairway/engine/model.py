@@ -1,0 +1,197 @@
+"""From the operator's Compose model to the one that runs: two slots and an edge.
+
+Pure functions over the model that ``docker compose config --format json`` prints.
+Source: the Compose Specification.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.manifest import ComposeRoles
+from fairway.engine.contract.names import Slot
+
+Model = dict[str, Any]
+
+LABEL = "dev.fairway."
+EDGE_SERVICE = "fairway-edge"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the parts of one project are called in Docker."""
+
+    project: str
+
+    @property
+    def edge(self) -> str:
+        return f"{self.project}-edge"
+
+    def slot(self, slot: Slot) -> str:
+        return f"{self.project}-app-{slot.value}"
+
+    def migration(self, deployment_id: str) -> str:
+        return f"{self.project}-migrate-{deployment_id}"
+
+
+def slot_service(slot: Slot) -> str:
+    """Return the service, and so the DNS name, of a slot in the project's networks."""
+    return f"fairway-app-{slot.value}"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What Fairway adds to a service: who it is for, and how it was started."""
+
+    labels: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EdgeMounts:
+    """The edge's image, its user on this host, and its two directories."""
+
+    image: str
+    user: str
+    config_dir: str
+    run_dir: str
+
+
+def check_roles(model: Model, roles: ComposeRoles) -> None:
+    """Refuse a model in which a role has no service, or that would build on the host.
+
+    Raises ``Invalid`` or ``Refused`` naming the service.
+    """
+    services = _services(model)
+    for service in (roles.app_service, roles.migrator_service, *roles.workers):
+        if service not in services:
+            raise Invalid(
+                f"{roles.file} has no service {service!r}",
+                why=f"fairway.toml names it under compose; the file has {', '.join(sorted(services)) or 'none'}",
+            )
+    for name, service in services.items():
+        if "build" in service:
+            raise Refused(
+                f"{roles.file}: the service {name!r} has 'build:'",
+                why="a host never builds: it runs the bytes that were tested",
+                hint="give the service an image",
+            )
+
+
+def published_ports(model: Model, roles: ComposeRoles) -> list[dict[str, Any]]:
+    """Return the port entries of the application that the edge takes over.
+
+    Raises ``Invalid`` when the application's port is not published.
+    """
+    ports = _services(model)[roles.app_service].get("ports") or []
+    taken = [dict(port) for port in ports if port.get("target") == roles.app_port and port.get("published")]
+    if not taken:
+        raise Invalid(
+            f"{roles.file}: {roles.app_service!r} does not publish port {roles.app_port}",
+            why="the edge takes over the application's published port",
+            hint=f'add to the service: ports: ["${{APP_HOST_PORT}}:{roles.app_port}"]',
+        )
+    return taken
+
+
+def supporting_services(model: Model, roles: ComposeRoles) -> list[str]:
+    """Return the services a release needs but does not change: the database, the cache."""
+    moved = {roles.app_service, roles.migrator_service, *roles.workers}
+    return [name for name, service in _services(model).items() if name not in moved and not service.get("profiles")]
+
+
+def with_slot(model: Model, roles: ComposeRoles, naming: Naming, slot: Slot, placement: Placement) -> Model:
+    """Return the model with the application's service turned into a slot's."""
+    result = copy.deepcopy(model)
+    service = _services(result).pop(roles.app_service)
+    # The edge owns the port and the name; a slot is reached only through it.
+    for key in ("ports", "depends_on", "profiles", "links"):
+        service.pop(key, None)
+    service["container_name"] = naming.slot(slot)
+    service["networks"] = {name: None for name in _networks(service)}
+    _place(service, placement, {"slot": slot.value, "role": "app"})
+    service["environment"]["FAIRWAY_SLOT"] = slot.value
+    _services(result)[slot_service(slot)] = service
+    return _standing_alone(result)
+
+
+def with_edge(model: Model, roles: ComposeRoles, naming: Naming, mounts: EdgeMounts) -> Model:
+    """Return the model with the edge: it has the application's published port, networks and name."""
+    result = copy.deepcopy(model)
+    app = _services(result).pop(roles.app_service)
+    _services(result)[EDGE_SERVICE] = {
+        "image": mounts.image,
+        "container_name": naming.edge,
+        "user": mounts.user,
+        "restart": "unless-stopped",
+        "command": ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
+        "ports": published_ports(model, roles),
+        "networks": {name: {"aliases": [roles.app_service]} for name in _networks(app)},
+        "volumes": [
+            {"type": "bind", "source": mounts.config_dir, "target": "/usr/local/etc/haproxy", "read_only": True},
+            {"type": "bind", "source": mounts.run_dir, "target": "/run/fairway"},
+        ],
+        # SIGUSR1 lets HAProxy finish what it is serving (HAProxy Management Guide, "Stopping and restarting").
+        "stop_signal": "SIGUSR1",
+        "labels": {LABEL + "project": naming.project, LABEL + "role": "edge"},
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+    return _standing_alone(result)
+
+
+def with_migrator(
+    model: Model, roles: ComposeRoles, naming: Naming, deployment_id: str, placement: Placement
+) -> Model:
+    """Return the model with the migrator as a container of its own that runs once."""
+    result = copy.deepcopy(model)
+    service = _services(result)[roles.migrator_service]
+    for key in ("ports", "depends_on", "profiles", "links"):
+        service.pop(key, None)
+    service["container_name"] = naming.migration(deployment_id)
+    service["restart"] = "no"
+    _place(service, placement, {"role": "migrator"})
+    # libpq shows this name in pg_stat_activity, so a session can be found by its deployment.
+    service["environment"].setdefault("PGAPPNAME", f"fairway-{deployment_id}")
+    return _standing_alone(result)
+
+
+def with_workers(model: Model, roles: ComposeRoles, placement: Placement) -> Model:
+    """Return the model with the workers marked as this release's."""
+    result = copy.deepcopy(model)
+    for name in roles.workers:
+        service = _services(result)[name]
+        service.pop("depends_on", None)
+        _place(service, placement, {"role": "worker"})
+    return _standing_alone(result)
+
+
+def _place(service: dict[str, Any], placement: Placement, labels: Mapping[str, str]) -> None:
+    service["labels"] = {
+        **(service.get("labels") or {}),
+        **placement.labels,
+        **{LABEL + key: value for key, value in labels.items()},
+    }
+    service["environment"] = {**(service.get("environment") or {}), **placement.environment}
+
+
+def _standing_alone(model: Model) -> Model:
+    """Drop what only holds while every service is there: each part is started on its own."""
+    present = set(_services(model))
+    for service in _services(model).values():
+        wanted = service.get("depends_on")
+        if isinstance(wanted, dict):
+            service["depends_on"] = {name: how for name, how in wanted.items() if name in present}
+    return model
+
+
+def _services(model: Model) -> dict[str, dict[str, Any]]:
+    services = model.get("services")
+    return services if isinstance(services, dict) else {}
+
+
+def _networks(service: dict[str, Any]) -> list[str]:
+    networks = service.get("networks")
+    return list(networks) if networks else ["default"]

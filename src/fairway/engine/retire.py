@@ -1,0 +1,41 @@
+"""Keep the slot that served before warm for a while, then stop it.
+
+A process of its own waits, without the host's lock, and looks again before it
+acts: when anything was deployed since, the slot is no longer its business.
+"""
+
+from __future__ import annotations
+
+from fairway.engine import clock
+from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.protocol import Outcome
+from fairway.engine.deployment import Deployment
+from fairway.engine.journal import read_journal
+from fairway.engine.lock import Lock
+from fairway.engine.spawn import spawn_waiting
+from fairway.engine.state import read_state
+
+
+def spawn_if_due(deployment: Deployment) -> None:
+    """Start the waiting process when this deployment left a warm slot behind."""
+    ended = [entry for entry in read_journal(deployment.journal.path) if entry["kind"] == "ended"]
+    if ended and ended[-1].get("outcome") == Outcome.SUCCEEDED.value and deployment.request.before.active:
+        spawn_waiting(deployment.layout, "retire", deployment.request.id)
+
+
+def retire(deployment: Deployment) -> None:
+    """Wait as long as the release says, then stop the old slot if nothing has changed since."""
+    clock.sleep(deployment.release.warm_keep_s)
+    try:
+        lock = Lock.acquire(deployment.layout.lock, by="fairway", purpose="stopping the warm slot")
+    except FairwayError:
+        return  # a deployment is running: it will use the slot or leave a waiting process of its own
+    try:
+        active = read_state(deployment.layout.state).active
+        if active is None or active.deployment != deployment.request.id:
+            return
+        old = deployment.request.slot.other
+        if deployment.edge.active() is not old:
+            deployment.driver.stop_slot(old)
+    finally:
+        lock.release()

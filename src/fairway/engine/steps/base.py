@@ -1,0 +1,27 @@
+"""What a step is."""
+
+from __future__ import annotations
+
+import abc
+
+from fairway.engine.deployment import Deployment
+
+
+class Step(abc.ABC):
+    """One step of a deployment: what it does, when it is needed, how it is undone."""
+
+    name: str
+    #: After this step's predecessors the new release serves, so a failure here is told, not undone.
+    finishes: bool = False
+
+    def needed(self, deployment: Deployment) -> bool:
+        """Say whether this deployment has the step at all."""
+        return True
+
+    @abc.abstractmethod
+    def run(self, deployment: Deployment) -> str:
+        """Do the work, so that doing it twice is doing it once; return a line about it."""
+
+    def undo(self, deployment: Deployment) -> str | None:
+        """Take the work back; return a line about it, or None when there is nothing to take back."""
+        return None

@@ -1,0 +1,1 @@
+"""Reaching the engine of a host: over SSH, or on this machine."""
