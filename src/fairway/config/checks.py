@@ -1,0 +1,97 @@
+"""The checks of single values, shared by ``fairway.toml`` and the variables that override it.
+
+Each returns the value or raises ``ValueError`` with the end of a sentence that
+starts with the key's name: "must be ...".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.names import Repository
+
+T = TypeVar("T")
+
+_DEPLOY_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
+_SHOWN = 60
+
+
+def matching(pattern: str, meaning: str) -> Callable[[str], str]:
+    """Return a check for a string that matches the whole pattern; ``meaning`` says it in words."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"must be {meaning}, not {value[:_SHOWN]!r}")
+        return value
+
+    return check
+
+
+def told(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Turn a parser that raises ``FairwayError`` into a check that raises ``ValueError``."""
+
+    def check(value: str) -> T:
+        try:
+            return parse(value)
+        except FairwayError as error:
+            details = "; ".join(part for part in (error.why, error.hint) if part)
+            raise ValueError(f"{error.what} ({details})" if details else error.what) from None
+
+    return check
+
+
+def repository(value: str) -> Repository:
+    """Check an image repository whose registry Docker and Fairway understand alike.
+
+    Docker takes the first part of a name for a registry only when it has a dot or a
+    port or is ``localhost``; ``acme/app`` would mean another place to it.
+    """
+    checked = told(Repository)(value)
+    if "." not in checked.registry and ":" not in checked.registry and checked.registry != "localhost":
+        raise ValueError(
+            f"must start with the registry's host, not {value[:_SHOWN]!r} "
+            f"(did you mean 'docker.io/{value[:_SHOWN]}'?)"
+        )
+    return checked
+
+
+def deploy_path(value: str) -> str:
+    """Check the directory on the hosts: absolute, plain, going nowhere else."""
+    trimmed = value.rstrip("/")
+    if (
+        not _DEPLOY_PATH.fullmatch(trimmed)
+        or any(part in (".", "..") for part in trimmed.split("/"))
+        or "//" in trimmed
+    ):
+        raise ValueError(
+            "must be an absolute path of letters, digits, '.', '_' and '-', without '..', "
+            f"not {value[:_SHOWN]!r}"
+        )
+    return trimmed
+
+
+def port_number(value: str) -> int:
+    """Check a TCP port given as text."""
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 1 <= int(value) <= 65535:
+        raise ValueError(f"must be a port from 1 to 65535, not {value[:_SHOWN]!r}")
+    return int(value)
+
+
+def published_port(value: int | str) -> str:
+    """Check what the application is published on, a port or ``"IPv4:port"``, and return it as text."""
+    address, colon, port = str(value).rpartition(":")
+    try:
+        number = port_number(port)
+        if colon:
+            return f"{ipaddress.IPv4Address(address)}:{number}"
+    except ValueError:
+        raise ValueError(
+            'must be a port from 1 to 65535, or "address:port" like "127.0.0.1:3000", '
+            f"not {str(value)[:_SHOWN]!r}"
+        ) from None
+    return str(number)

@@ -1,0 +1,165 @@
+"""An environment as it is used: ``fairway.toml`` with the pipeline's variables on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import SecretStr
+
+from fairway.config import checks
+from fairway.config.hosts import Host, parse_host
+from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.names import Repository
+
+if TYPE_CHECKING:
+    from fairway.config.models import EnvironmentTable
+
+T = TypeVar("T")
+
+VARIABLES = (
+    "SSH_HOST",
+    "SSH_PORT",
+    "SSH_USER",
+    "SSH_KEY",
+    "DEPLOY_PATH",
+    "APP_HOST_PORT",
+    "GHCR_USERNAME",
+    "GHCR_TOKEN",
+)
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """What a host logs in to the registry with, to pull."""
+
+    registry: str
+    username: str
+    token: SecretStr
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """From which environment to which a release is promoted."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment, complete and checked: what a deployment needs to know about it.
+
+    The first host is the primary one. ``port`` is a port, or an IPv4 address and a
+    port, as Docker publishes it.
+    """
+
+    name: str
+    hosts: tuple[Host, ...]
+    deploy_path: str
+    port: str
+    edge_image: str
+    ssh_config: Path | None
+    promote_from: str | None
+    login: RegistryLogin | None
+
+    @property
+    def port_number(self) -> int:
+        """The published port without its address."""
+        return int(self.port.rpartition(":")[2])
+
+
+def default_prefix(name: str) -> str:
+    """Return the variables' prefix of an environment: ``STAGING``, and ``PROD`` for production."""
+    return "PROD" if name == "production" else name.upper().replace("-", "_")
+
+
+class _Variables:
+    """The variables of one environment; an empty one counts as unset, as CI systems pass those."""
+
+    def __init__(self, prefix: str, environ: Mapping[str, str]) -> None:
+        self._prefix = prefix
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def name(self, suffix: str) -> str:
+        return f"{self._prefix}_{suffix}"
+
+    def get(self, suffix: str, parse: Callable[[str], T]) -> T | None:
+        text = self._environ.get(self.name(suffix), "")
+        if not text.strip():
+            return None
+        try:
+            return parse(text if suffix.endswith(("KEY", "TOKEN")) else text.strip())
+        except ValueError as error:
+            self.problems.append(f"{self.name(suffix)} {error}")
+            return None
+
+
+def resolve(
+    name: str, table: EnvironmentTable, *, root: Path, registry: Repository, environ: Mapping[str, str]
+) -> Environment:
+    """Put the variables over the table and check that nothing is missing.
+
+    Raises ``Invalid`` with every problem at once, each naming the key or the variable.
+    """
+    variables = _Variables(table.secrets_prefix or default_prefix(name), environ)
+    hosts = variables.get("SSH_HOST", _hosts) or table.hosts
+    user = variables.get("SSH_USER", checks.matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "a user name"))
+    port = variables.get("SSH_PORT", checks.port_number)
+    identity = variables.get("SSH_KEY", _private_key)
+    deploy_path = variables.get("DEPLOY_PATH", checks.deploy_path) or table.deploy_path
+    published = variables.get("APP_HOST_PORT", checks.published_port) or table.port
+    login = _login(variables, registry.registry)
+    problems = variables.problems
+    for key, value, suffix in (
+        ("hosts", hosts, "SSH_HOST"),
+        ("deploy_path", deploy_path, "DEPLOY_PATH"),
+        ("port", published, "APP_HOST_PORT"),
+    ):
+        broken = any(problem.startswith(variables.name(suffix) + " ") for problem in problems)
+        if not value and not broken:
+            unset = variables.name(suffix)
+            problems.append(f"fairway.toml: environments.{name}.{key}: is missing, and {unset} is not set")
+    ssh_config = root / table.ssh_config if table.ssh_config else None
+    if ssh_config and not ssh_config.is_file():
+        problems.append(f"fairway.toml: environments.{name}.ssh_config: there is no file {ssh_config}")
+    if problems or not deploy_path or not published:
+        raise Invalid(f"the environment {name!r} is not usable", why="\n".join(problems))
+    return Environment(
+        name=name,
+        hosts=tuple(host.with_login(user=user, port=port, identity=identity) for host in hosts),
+        deploy_path=deploy_path,
+        port=published,
+        edge_image=table.edge_image,
+        ssh_config=ssh_config,
+        promote_from=table.promote_from,
+        login=login,
+    )
+
+
+def _hosts(text: str) -> tuple[Host, ...]:
+    return tuple(parse_host(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _private_key(text: str) -> SecretStr:
+    """Check that the text is a private key; a CI secret may have lost its last line break."""
+    key = text.replace("\r\n", "\n").strip()
+    if not (key.startswith("-----BEGIN ") and " PRIVATE KEY-----" in key and key.endswith("-----")):
+        raise ValueError("must hold the text of a private key, from -----BEGIN to -----END ... -----")
+    return SecretStr(key + "\n")
+
+
+def _login(variables: _Variables, registry: str) -> RegistryLogin | None:
+    username = variables.get("GHCR_USERNAME", checks.matching(r"[^\s:]{1,255}", "a user name without ':'"))
+    token = variables.get("GHCR_TOKEN", lambda text: SecretStr(text.strip()))
+    if username and token:
+        return RegistryLogin(registry, username, token)
+    if username or token:
+        given, missing = ("GHCR_USERNAME", "GHCR_TOKEN") if username else ("GHCR_TOKEN", "GHCR_USERNAME")
+        variables.problems.append(
+            f"{variables.name(missing)} is not set, and {variables.name(given)} is: both are needed"
+        )
+    return None

@@ -1,0 +1,308 @@
+"""The models of ``fairway.toml``: one class a table, one field a key.
+
+Every key, its default, unit and limits are described in
+``docs/reference/configuration.md``; a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from fairway.config import checks
+from fairway.config.environment import Environment, Promotion, default_prefix, resolve
+from fairway.config.hosts import Host, parse_host
+from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.manifest import bundle_path
+from fairway.engine.contract.names import Repository, project_name
+
+
+def _text(check: Any) -> PlainValidator:
+    """Validate a string with one of the checks, whatever type the check returns."""
+
+    def validate(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise PydanticCustomError("string_type", "must be a string")
+        return check(value)
+
+    return PlainValidator(validate, json_schema_input_type=str)
+
+
+def _port(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("port_type", 'must be a port, or a string like "127.0.0.1:3000"')
+    return checks.published_port(value)
+
+
+def _listed(value: Any) -> Any:
+    """Take TOML's lists for tuples, which strict validation would not, and no value twice."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if item in value[:index]:
+                raise PydanticCustomError("twice", "lists {item} twice", {"item": repr(item)[:60]})
+        return tuple(value)
+    return value
+
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+ImageRepository = Annotated[Repository, _text(checks.repository)]
+ProjectName = Annotated[str, _text(checks.told(project_name))]
+BundlePath = Annotated[str, _text(checks.told(bundle_path))]
+ServiceName = Annotated[str, _text(checks.matching(_NAME, "a Compose service name"))]
+StageName = Annotated[str, _text(checks.matching(_NAME, "a stage of the Dockerfile"))]
+ArgumentName = Annotated[
+    str, _text(checks.matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a build argument's name"))
+]
+VariableName = Annotated[str, _text(checks.matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a variable's name"))]
+PrefixName = Annotated[
+    str, _text(checks.matching(r"[A-Z][A-Z0-9_]{0,62}", "upper-case letters, digits and '_'"))
+]
+EnvironmentName = Annotated[
+    str,
+    _text(
+        checks.matching(r"[a-z][a-z0-9-]{0,40}", "an environment name: lower-case letters, digits and '-'")
+    ),
+]
+ImageReference = Annotated[
+    str, _text(checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}", "an image reference"))
+]
+UrlPath = Annotated[
+    str, _text(checks.matching(r"/[A-Za-z0-9._~/%?=&-]{0,254}", "a path that starts with '/'"))
+]
+RelativePath = Annotated[
+    str,
+    _text(checks.matching(r"(?!/)[^\x00-\x1f\x7f]{1,1000}", "a path relative to fairway.toml")),
+]
+DeployPath = Annotated[str, _text(checks.deploy_path)]
+PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
+HostEntry = Annotated[Host, _text(parse_host)]
+Listed = BeforeValidator(_listed)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Images(_Table):
+    """``[images]``: where the images and the release archive live."""
+
+    app: ImageRepository
+    migrator: ImageRepository
+    release: ImageRepository | None = None
+
+
+class Build(_Table):
+    """``[build]``: how the two images are built."""
+
+    dockerfile: RelativePath = "Dockerfile.prod"
+    context: RelativePath = "."
+    app_target: StageName = "runner"
+    migrator_target: StageName = "migrator"
+    args: dict[ArgumentName, str] = Field(default_factory=dict)
+
+
+class Compose(_Table):
+    """``[compose]``: which service of the Compose file plays which part."""
+
+    file: BundlePath = "docker-compose.cicd.yml"
+    app_service: ServiceName = "app"
+    app_port: int = Field(default=3000, ge=1, le=65535)
+    migrator_service: ServiceName = "migrator"
+    workers: Annotated[tuple[ServiceName, ...], Listed] = ()
+
+
+class Bundle(_Table):
+    """``[bundle]``: what travels with the release besides the Compose file."""
+
+    files: Annotated[tuple[BundlePath, ...], Listed] = ()
+
+
+class Readiness(_Table):
+    """``[readiness]``: when a new container counts as ready."""
+
+    path: UrlPath = "/api/ready"
+    successes: int = Field(default=3, ge=1, le=100)
+    interval_s: float = Field(default=0.1, ge=0.01, le=60)
+    timeout_s: float = Field(default=60.0, ge=0.1, le=3600)
+
+
+class Drain(_Table):
+    """``[drain]``: how long open connections may take after the switch."""
+
+    timeout_s: float = Field(default=30.0, ge=0, le=86400)
+
+
+class Warm(_Table):
+    """``[warm]``: how long the previous slot is kept running."""
+
+    keep_s: float = Field(default=3600.0, ge=0, le=30 * 86400)
+
+
+class EnvFile(_Table):
+    """``[env]``: the host's file of long-lived settings."""
+
+    file: BundlePath = ".env.production"
+    required: Annotated[tuple[VariableName, ...], Listed] = ()
+
+
+class EnvironmentTable(_Table):
+    """``[environments.<name>]`` as written; ``Config.environment`` makes it complete."""
+
+    hosts: Annotated[tuple[HostEntry, ...], Listed] = ()
+    deploy_path: DeployPath | None = None
+    port: PublishedPort | None = None
+    edge_image: ImageReference = "haproxy:3.0"
+    ssh_config: RelativePath | None = None
+    promote_from: EnvironmentName | None = None
+    secrets_prefix: PrefixName | None = None
+
+
+class Config(_Table):
+    """A whole ``fairway.toml``, checked."""
+
+    project: ProjectName
+    images: Images
+    build: Build = Build()
+    compose: Compose = Compose()
+    bundle: Bundle = Bundle()
+    readiness: Readiness = Readiness()
+    drain: Drain = Drain()
+    warm: Warm = Warm()
+    env: EnvFile = EnvFile()
+    environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
+
+    _root: Path = PrivateAttr(default_factory=Path.cwd)
+    _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Config:
+        if problems := _contradictions(self):
+            raise PydanticCustomError("contradictions", "{lines}", {"lines": "\n".join(problems)})
+        return self
+
+    @property
+    def root(self) -> Path:
+        """The directory of ``fairway.toml``; every path in it is relative to this."""
+        return self._root
+
+    @property
+    def release_repository(self) -> Repository:
+        """Where releases are archived: ``images.release``, or the application's name with ``-release``."""
+        return self.images.release or Repository(self.images.app.removesuffix("-app") + "-release")
+
+    @property
+    def environment_order(self) -> tuple[str, ...]:
+        """The environments, each after the one it is promoted from; otherwise as in the file."""
+        order: list[str] = []
+        for name in self.environments:
+            chain: list[str] = []
+            step: str | None = name
+            while step is not None and step not in order:
+                chain.append(step)
+                step = self.environments[step].promote_from
+            order.extend(reversed(chain))
+        return tuple(order)
+
+    def environment(self, name: str) -> Environment:
+        """Return one environment, with the pipeline's variables over the file.
+
+        Raises ``Invalid`` for an unknown name, and when a value is missing in both.
+        """
+        table = self._table(name)
+        return resolve(name, table, root=self.root, registry=self.images.app, environ=self._variables)
+
+    def _table(self, name: str) -> EnvironmentTable:
+        table = self.environments.get(name)
+        if table is None:
+            known = ", ".join(self.environment_order)
+            raise Invalid(
+                f"there is no environment {name[:60]!r}",
+                why=f"fairway.toml has {known}" if known else "fairway.toml has no environments yet",
+                hint="" if known else "add a table like [environments.staging]",
+            )
+        return table
+
+    def promotion(self, target: str | None = None) -> Promotion:
+        """Return what ``fairway promote`` means: into ``target``, or the one that has ``promote_from``.
+
+        Raises ``Invalid`` when no, or no single, environment is promoted to.
+        """
+        sources = {
+            name: table.promote_from for name, table in self.environments.items() if table.promote_from
+        }
+        if target is not None:
+            source = self._table(target).promote_from
+            if source is None:
+                raise Invalid(
+                    f"nothing is promoted to {target}",
+                    why=f"environments.{target} has no promote_from in fairway.toml",
+                    hint=f"deploy to it with: fairway deploy {target} <tag>",
+                )
+            return Promotion(source, target)
+        if len(sources) != 1:
+            listed = ", ".join(sources) or "none"
+            raise Invalid(
+                "it is not clear which environment to promote to",
+                why=f"environments with promote_from in fairway.toml: {listed}",
+                hint="name it" if sources else 'add promote_from = "staging" to the environment that follows',
+            )
+        ((only, source),) = sources.items()
+        return Promotion(source, only)
+
+
+def _contradictions(config: Config) -> list[str]:
+    """List what is wrong between keys that are right by themselves, each with the key first."""
+    problems: list[str] = []
+    images = config.images
+    if len({images.app, images.migrator, config.release_repository}) < 3:
+        problems.append("images: app, migrator and release must be three different repositories")
+    if config.env.file in (config.compose.file, *config.bundle.files):
+        problems.append(
+            f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release"
+        )
+    if config.compose.file in config.bundle.files:
+        problems.append(
+            f"bundle.files: {config.compose.file} is the compose file, which always travels with a release"
+        )
+    roles = (config.compose.app_service, config.compose.migrator_service, *config.compose.workers)
+    if len(set(roles)) < len(roles):
+        problems.append("compose: app_service, migrator_service and workers must be different services")
+    prefixes: dict[str, str] = {}
+    for name, table in config.environments.items():
+        where = f"environments.{name}"
+        if len({(host.user, host.destination, host.port) for host in table.hosts}) < len(table.hosts):
+            problems.append(f"{where}.hosts: lists the same host twice")
+        source = table.promote_from
+        if source is not None and source not in config.environments:
+            known = ", ".join(config.environments)
+            problems.append(f"{where}.promote_from: there is no environment {source!r} (there are {known})")
+        elif _goes_round(config.environments, name):
+            problems.append(f"{where}.promote_from: leads back to {name}")
+        prefix = table.secrets_prefix or default_prefix(name)
+        if prefix in prefixes:
+            problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")
+        prefixes.setdefault(prefix, name)
+    return problems
+
+
+def _goes_round(environments: Mapping[str, EnvironmentTable], start: str) -> bool:
+    seen: set[str] = set()
+    step = environments[start].promote_from
+    while step is not None and step in environments and step not in seen:
+        if step == start:
+            return True
+        seen.add(step)
+        step = environments[step].promote_from
+    return False

@@ -1,0 +1,154 @@
+"""The one module of the control side that runs processes.
+
+Arguments are lists and never hold a secret; a secret goes through the environment
+or standard input. Nothing here redacts, because there is nothing to redact.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairway.engine.contract.errors import Failed
+
+_TAIL_LINES = 20
+_GRACE_S = 10.0
+_HINTS = {
+    "docker": "install Docker Engine with its buildx and compose plugins, or name it in FAIRWAY_DOCKER",
+    "git": "install git",
+    "ssh": "install the OpenSSH client",
+}
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a process ended, and what it said.
+
+    After ``stream`` the output was handed over line by line; ``stderr`` then holds
+    the last lines of both streams, for an error message.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def tail(self) -> str:
+        """The end of what it said: standard error, or standard output when that is empty."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+    def or_fail(self, what: str, *, hint: str = "") -> str:
+        """Return the standard output. Raises ``Failed`` with the tail when the exit code is not 0."""
+        if self.returncode != 0:
+            program = Path(self.argv[0]).name
+            raise Failed(
+                what, why=self.tail or f"{program} ended with exit code {self.returncode}", hint=hint
+            )
+        return self.stdout
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: str | None = None,  # noqa: A002 - the name subprocess gives it
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float = 120.0,
+) -> Completed:
+    """Run a process to its end, whatever its exit code.
+
+    ``env`` replaces the environment. Raises ``Failed`` when the program is missing,
+    cannot be started, or runs longer than ``timeout_s`` (it is then killed).
+
+    >>> run(["git", "--version"]).or_fail("git does not work").startswith("git version")
+    True
+    """
+    stdin: dict[str, object] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            capture_output=True,
+            timeout=timeout_s,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            **stdin,  # type: ignore[call-overload]
+        )
+    except subprocess.TimeoutExpired:
+        raise _too_slow(argv, timeout_s) from None
+    except OSError as error:
+        raise _cannot_start(argv, cwd, error) from None
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def stream(
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Completed:
+    """Run a process, handing over each line of both its streams as it comes.
+
+    When ``on_line`` raises, or the user interrupts, the process is asked to end and
+    waited for before the exception goes on. Raises ``Failed`` when it cannot be started.
+    """
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise _cannot_start(argv, cwd, error) from None
+    with process:
+        try:
+            for raw in process.stdout or ():
+                line = raw.rstrip("\n")
+                tail.append(line)
+                on_line(line)
+            returncode = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+    return Completed(tuple(argv), returncode, "", "\n".join(tail))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _too_slow(argv: Sequence[str], timeout_s: float) -> Failed:
+    command = " ".join([Path(argv[0]).name, *argv[1:3]])
+    return Failed(
+        f"{command} did not finish within {timeout_s:g} s", hint="run it by hand to see what it waits for"
+    )
+
+
+def _cannot_start(argv: Sequence[str], cwd: Path | None, error: OSError) -> Failed:
+    program = Path(argv[0]).name
+    if cwd is not None and not cwd.is_dir():
+        return Failed(f"cannot run {program}: the directory {cwd} does not exist")
+    if isinstance(error, FileNotFoundError):
+        return Failed(
+            f"{program} is not installed, or not on PATH", hint=_HINTS.get(program, f"install {program}")
+        )
+    return Failed(f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}")

@@ -1,0 +1,20 @@
+"""The registry: an OCI Distribution client, and the archive of releases kept in it."""
+
+from __future__ import annotations
+
+from fairway.registry.archive import Archive, ArchivedRelease, Entry
+from fairway.registry.client import RegistryClient
+from fairway.registry.credentials import Credentials, find_credentials
+from fairway.registry.documents import Descriptor, Manifest, MediaType
+
+__all__ = [
+    "Archive",
+    "ArchivedRelease",
+    "Credentials",
+    "Descriptor",
+    "Entry",
+    "Manifest",
+    "MediaType",
+    "RegistryClient",
+    "find_credentials",
+]
