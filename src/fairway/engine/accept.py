@@ -22,7 +22,9 @@ from fairway.engine.state import State, read_state
 Notice = Callable[[str], None]
 
 
-def accept_deploy(layout: Layout, host: HostConfig, manifest: bytes, bundle: bytes, *, by: str, notice: Notice) -> str | None:
+def accept_deploy(
+    layout: Layout, host: HostConfig, manifest: bytes, bundle: bytes, *, by: str, notice: Notice
+) -> str | None:
     """Accept a release for this host; return the deployment's id, or None when it already serves.
 
     Raises ``Locked`` when another deployment runs, ``Invalid`` and ``Refused`` when
@@ -105,14 +107,27 @@ def _already_serves(layout: Layout, host: HostConfig, state: State, release: Dig
 
 
 def _begin(
-    layout: Layout, host: HostConfig, lock: Lock, action: Action, tag: Tag, release: Digest, before: State, by: str
+    layout: Layout,
+    host: HostConfig,
+    lock: Lock,
+    action: Action,
+    tag: Tag,
+    release: Digest,
+    before: State,
+    by: str,
 ) -> str:
     slot = before.active.slot.other if before.active else Slot.BLUE
     request = _request(action, tag, release, slot, before, by=by)
     request.write(layout)
     deployment = Deployment(layout, host, request)
     deployment.journal.accepted(
-        deployment=request.id, action=action.value, tag=tag, release=release, slot=slot.value, by=by, host=host.environment
+        deployment=request.id,
+        action=action.value,
+        tag=tag,
+        release=release,
+        slot=slot.value,
+        by=by,
+        host=host.environment,
     )
     detach(layout, request.id, lock, lambda: _live(deployment, lock))
     return request.id

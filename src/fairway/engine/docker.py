@@ -7,8 +7,8 @@ environment file and the release, never from whoever started the engine.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Sequence
 
 # Reaching a daemon elsewhere (rootless Docker, a socket of its own) is the host's business, not the application's.
 _INHERITED = ("PATH", "HOME", "DOCKER_HOST", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
@@ -52,7 +52,15 @@ def inspect_containers(names: Sequence[str]) -> list[str]:
 
 
 def list_project(project: str) -> list[str]:
-    return ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}"]
+    return [
+        "docker",
+        "ps",
+        "--all",
+        "--quiet",
+        "--no-trunc",
+        "--filter",
+        f"label=com.docker.compose.project={project}",
+    ]
 
 
 def find_service(project: str, service: str) -> list[str]:

@@ -7,7 +7,8 @@ import os
 import platform
 import re
 import sys
-from typing import Any, Callable, Iterable
+from collections.abc import Iterable
+from typing import Any, Callable
 
 from fairway.engine import clock, docker
 from fairway.engine.contract.errors import Failed, FairwayError
@@ -49,7 +50,7 @@ def _check(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 9):
+    if sys.version_info < (3, 9):  # noqa: UP036 - it runs on whatever python3 the host has
         raise Failed(f"Python {platform.python_version()}", hint="install Python 3.9 or newer as python3")
     return platform.python_version()
 
@@ -73,7 +74,10 @@ def _compose(layout: Layout) -> str:
     done = run(docker.compose_version(), env=docker.environment(layout.docker_config), timeout_s=20)
     match = re.match(r"v?(\d+)\.(\d+)", done.stdout.strip())
     if not match:
-        raise Failed("Docker Compose v2 is missing", hint="install the package docker-compose-plugin or docker-compose (v2)")
+        raise Failed(
+            "Docker Compose v2 is missing",
+            hint="install the package docker-compose-plugin or docker-compose (v2)",
+        )
     if (int(match[1]), int(match[2])) < MIN_COMPOSE:
         raise Failed(f"Docker Compose {done.stdout.strip()} is too old", hint="at least 2.24 is needed")
     return done.stdout.strip()

@@ -141,11 +141,11 @@ class Edge:
         rows = csv.DictReader(io.StringIO(self._command("show stat app -1 -1").lstrip("# ")))
         by_name = {row["svname"]: row for row in rows if row.get("pxname") == "app"}
         try:
-            return {
-                slot: ServerStats(by_name[slot.value]["status"], int(by_name[slot.value]["scur"])) for slot in Slot
-            }
+            return {slot: ServerStats(by_name[slot.value]["status"], int(by_name[slot.value]["scur"])) for slot in Slot}
         except (KeyError, ValueError):
-            raise Failed("the edge gives no figures for its slots", hint="fairway logs <environment> --service edge") from None
+            raise Failed(
+                "the edge gives no figures for its slots", hint="fairway logs <environment> --service edge"
+            ) from None
 
     def active(self) -> Slot | None:
         """Ask the edge which slot gets new requests."""

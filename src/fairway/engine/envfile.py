@@ -10,8 +10,8 @@ line and the way to mend it; the value is never shown.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 from fairway.engine.contract.errors import Invalid
 
@@ -66,7 +66,10 @@ def read_env(path: Path, *, required: Iterable[str]) -> dict[str, str]:
     except UnicodeDecodeError:
         raise Invalid(f"{path} is not UTF-8 text", hint="save it again as UTF-8") from None
     except PermissionError:
-        raise Invalid(f"{path} cannot be read by the deploy user", hint=f"make it the deploy user's own: chown it, chmod 600 {path}") from None
+        raise Invalid(
+            f"{path} cannot be read by the deploy user",
+            hint=f"make it the deploy user's own: chown it, chmod 600 {path}",
+        ) from None
     if mode & 0o077:
         raise Invalid(f"{path} can be read by others (mode {mode:04o})", hint=f"chmod 600 {path}")
     values = parse_env(text, str(path))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any
 
 from fairway.engine import clock
 from fairway.engine.files import append_line

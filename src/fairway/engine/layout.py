@@ -73,5 +73,12 @@ class Layout:
     def create(self) -> None:
         """Make Fairway's directories, readable by their owner only."""
         os.umask(0o077)
-        for directory in (self.root, self.engines, self.docker_config, self.edge, self.edge_run, self.deployments):
+        for directory in (
+            self.root,
+            self.engines,
+            self.docker_config,
+            self.edge,
+            self.edge_run,
+            self.deployments,
+        ):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

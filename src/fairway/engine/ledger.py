@@ -53,9 +53,9 @@ class Ledger:
         previous = GENESIS
         for number, line in enumerate(lines, start=1):
             entry = _parse(line)
-            if entry is None and number == len(lines):
-                break  # a crash cut the last append short; its deployment is recovered from the journal
-            if entry is None or entry.get("prev") != previous or entry.get("hash") != entry_hash(entry):
+            if entry is None:
+                continue  # a crash cut this append short; its deployment was recovered and has an entry of its own
+            if entry.get("prev") != previous or entry.get("hash") != entry_hash(entry):
                 raise Failed(
                     f"the ledger does not hold together at line {number}: {self._path}",
                     why="an entry was changed, removed or put in by something other than Fairway",

@@ -11,7 +11,6 @@ from typing import Any
 from fairway.engine import clock
 from fairway.engine.contract.errors import Locked
 
-
 # Whoever asks is_held() has a shared lock for an instant; that is not a deployment.
 _PATIENCE_S = 0.3
 

@@ -30,7 +30,11 @@ def stream_logs(
     name = _container_name(layout, host, service)
     redact = Redactor(_settings(layout))
     env = docker.environment(layout.docker_config)
-    stream(docker.logs(name, tail=tail, follow=follow, timestamps=True), env=env, on_line=lambda s: on_line(redact(s)))
+    stream(
+        docker.logs(name, tail=tail, follow=follow, timestamps=True),
+        env=env,
+        on_line=lambda s: on_line(redact(s)),
+    )
 
 
 def _container_name(layout: Layout, host: HostConfig, service: str) -> str:
@@ -45,7 +49,10 @@ def _container_name(layout: Layout, host: HostConfig, service: str) -> str:
     done = run(docker.find_service(host.project, service), env=docker.environment(layout.docker_config))
     names = done.stdout.split()
     if not names:
-        raise Invalid(f"no container of the service {service!r} on this host", hint="app, edge, or a service of the compose file")
+        raise Invalid(
+            f"no container of the service {service!r} on this host",
+            hint="app, edge, or a service of the compose file",
+        )
     return names[0]
 
 

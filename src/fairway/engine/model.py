@@ -7,8 +7,9 @@ Source: the Compose Specification.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 from fairway.engine.contract.errors import Invalid, Refused
 from fairway.engine.contract.manifest import ComposeRoles
@@ -111,7 +112,7 @@ def with_slot(model: Model, roles: ComposeRoles, naming: Naming, slot: Slot, pla
     for key in ("ports", "depends_on", "profiles", "links"):
         service.pop(key, None)
     service["container_name"] = naming.slot(slot)
-    service["networks"] = {name: None for name in _networks(service)}
+    service["networks"] = dict.fromkeys(_networks(service))
     _place(service, placement, {"slot": slot.value, "role": "app"})
     service["environment"]["FAIRWAY_SLOT"] = slot.value
     _services(result)[slot_service(slot)] = service
@@ -131,7 +132,12 @@ def with_edge(model: Model, roles: ComposeRoles, naming: Naming, mounts: EdgeMou
         "ports": published_ports(model, roles),
         "networks": {name: {"aliases": [roles.app_service]} for name in _networks(app)},
         "volumes": [
-            {"type": "bind", "source": mounts.config_dir, "target": "/usr/local/etc/haproxy", "read_only": True},
+            {
+                "type": "bind",
+                "source": mounts.config_dir,
+                "target": "/usr/local/etc/haproxy",
+                "read_only": True,
+            },
             {"type": "bind", "source": mounts.run_dir, "target": "/run/fairway"},
         ],
         # SIGUSR1 lets HAProxy finish what it is serving (HAProxy Management Guide, "Stopping and restarting").
@@ -142,9 +148,7 @@ def with_edge(model: Model, roles: ComposeRoles, naming: Naming, mounts: EdgeMou
     return _standing_alone(result)
 
 
-def with_migrator(
-    model: Model, roles: ComposeRoles, naming: Naming, deployment_id: str, placement: Placement
-) -> Model:
+def with_migrator(model: Model, roles: ComposeRoles, naming: Naming, deployment_id: str, placement: Placement) -> Model:
     """Return the model with the migrator as a container of its own that runs once."""
     result = copy.deepcopy(model)
     service = _services(result)[roles.migrator_service]

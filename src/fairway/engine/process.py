@@ -7,8 +7,9 @@ standard input.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Callable, Mapping, Sequence
+from typing import IO, Callable
 
 from fairway.engine.contract.errors import Failed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
 _SECRET_KEY = re.compile(r"PASS|SECRET|TOKEN|KEY|SEED|CREDENTIAL|DSN|PRIVATE|AUTH", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)")

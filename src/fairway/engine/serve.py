@@ -16,7 +16,14 @@ from fairway.engine.accept import accept_deploy, accept_rollback
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.names import Repository, Tag
-from fairway.engine.contract.protocol import MAX_LINE_BYTES, PROTOCOL, Operation, Outcome, encode, read_request
+from fairway.engine.contract.protocol import (
+    MAX_LINE_BYTES,
+    PROTOCOL,
+    Operation,
+    Outcome,
+    encode,
+    read_request,
+)
 from fairway.engine.deployment import deployment_id
 from fairway.engine.doctor import examine
 from fairway.engine.follow import follow
@@ -146,7 +153,12 @@ class Server:
         args.end()
         host = self._host()
         stream_logs(
-            self._layout, host, service, tail=tail, follow=following, on_line=lambda s: self._emit({"kind": "log", "line": s})
+            self._layout,
+            host,
+            service,
+            tail=tail,
+            follow=following,
+            on_line=lambda s: self._emit({"kind": "log", "line": s}),
         )
         return {}
 

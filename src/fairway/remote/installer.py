@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -20,14 +20,18 @@ def problem(what: str, why: str, hint: str) -> dict[str, object]:
 
 def install(deploy_path: str, file_name: str, content: str, sha256: str) -> dict[str, object]:
     """Write the engine beside the ones before it and make ``current`` name it."""
-    if sys.version_info < (3, 9):
+    if sys.version_info < (3, 9):  # noqa: UP036 - it runs on whatever python3 the host has
         return problem(
             "python3 on the host is too old",
-            "it is %d.%d, the engine needs 3.9" % sys.version_info[:2],
+            f"it is {platform.python_version()}, the engine needs 3.9",
             "install a newer python3 on the host",
         )
     if shutil.which("docker") is None:
-        return problem("Docker is not installed on the host", "there is no docker command", "install Docker Engine and Compose v2")
+        return problem(
+            "Docker is not installed on the host",
+            "there is no docker command",
+            "install Docker Engine and Compose v2",
+        )
     engine = base64.b64decode(content)
     if hashlib.sha256(engine).hexdigest() != sha256:
         return problem("the engine was altered on its way to the host", "its hash differs", "try again")
@@ -50,8 +54,8 @@ def install(deploy_path: str, file_name: str, content: str, sha256: str) -> dict
     except OSError as error:
         user = os.environ.get("USER", "the deploy user")
         return problem(
-            "the deploy path cannot be prepared: %s" % deploy_path,
-            "%s: %s" % (error.strerror, error.filename),
-            "as root on the host: install -d -o %s %s" % (user, deploy_path),
+            f"the deploy path cannot be prepared: {deploy_path}",
+            f"{error.strerror}: {error.filename}",
+            f"as root on the host: install -d -o {user} {deploy_path}",
         )
-    return {"installed": not known, "python": "%d.%d.%d" % sys.version_info[:3]}
+    return {"installed": not known, "python": platform.python_version()}

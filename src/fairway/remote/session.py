@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any
 
 from fairway.engine.contract.errors import Failed, FairwayError, Unreachable, error_from_json
 from fairway.engine.contract.fields import parse_json
@@ -110,11 +111,15 @@ def explain_end(transport: Transport, code: int, errors: str) -> FairwayError:
         return Failed(f"{transport.name} has no python3", why=said, hint="install python3 (3.9 or newer) on the host")
     if "can't open file" in lowered or "can't find '__main__'" in lowered:
         return Failed(
-            f"{transport.name} has no engine yet", why=said, hint="prepare the host: fairway bootstrap <environment>"
+            f"{transport.name} has no engine yet",
+            why=said,
+            hint="prepare the host: fairway bootstrap <environment>",
         )
     if code != _SSH_FAILED:
         return Failed(f"the engine on {transport.name} ended without an answer (exit code {code})", why=said)
-    return Unreachable(f"{transport.name} cannot be reached", why=said or "the connection was lost", hint=_ssh_hint(lowered))
+    return Unreachable(
+        f"{transport.name} cannot be reached", why=said or "the connection was lost", hint=_ssh_hint(lowered)
+    )
 
 
 def _ssh_hint(said: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 
 class FairwayError(Exception):
@@ -28,7 +28,7 @@ class FairwayError(Exception):
             parts.append(f"next: {self.hint}")
         return "\n".join(parts)
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the error as the document that crosses the protocol and ``--json`` prints."""
         return {"what": self.what, "why": self.why, "hint": self.hint, "exit_code": self.exit_code}
 
@@ -72,7 +72,7 @@ class Cancelled(FairwayError):
 _BY_EXIT_CODE = {kind.exit_code: kind for kind in (Failed, Invalid, Refused, Locked, Unreachable, Cancelled)}
 
 
-def error_from_json(document: Dict[str, Any]) -> FairwayError:
+def error_from_json(document: dict[str, Any]) -> FairwayError:
     """Rebuild the error the other side reported; an unknown kind becomes ``Failed``."""
     exit_code = document.get("exit_code")
     kind = _BY_EXIT_CODE.get(exit_code, Failed) if isinstance(exit_code, int) else Failed

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Pattern, Tuple, TypeVar, Union
+from re import Pattern
+from typing import Any, Callable, TypeVar
 
 from fairway.engine.contract.errors import FairwayError, Invalid
 
@@ -17,8 +18,8 @@ T = TypeVar("T")
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 
-def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-    document: Dict[str, Any] = {}
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
     for key, value in pairs:
         if key in document:
             raise ValueError(f"the key {key[:80]!r} is there twice")
@@ -26,7 +27,7 @@ def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return document
 
 
-def parse_json(content: Union[bytes, str], name: str) -> Any:
+def parse_json(content: bytes | str, name: str) -> Any:
     """Parse one JSON document strictly; ``name`` is what errors call it.
 
     Raises ``Invalid`` on bad UTF-8, bad JSON, a duplicate key, ``NaN`` or
@@ -117,21 +118,21 @@ class Fields:
             raise self._refuse(key, "true or false", value)
         return value
 
-    def texts(self, key: str, *, max_items: int = 1000) -> Tuple[str, ...]:
+    def texts(self, key: str, *, max_items: int = 1000) -> tuple[str, ...]:
         """Take a list of strings."""
         value = self._take(key)
         if not isinstance(value, list) or len(value) > max_items or not all(isinstance(v, str) for v in value):
             raise self._refuse(key, f"a list of at most {max_items} strings", value)
         return tuple(value)
 
-    def mapping(self, key: str) -> Dict[str, str]:
+    def mapping(self, key: str) -> dict[str, str]:
         """Take an object whose values are strings."""
         value = self._take(key)
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise self._refuse(key, "an object of strings", value)
         return dict(value)
 
-    def object(self, key: str) -> "Fields":
+    def object(self, key: str) -> Fields:
         """Take a nested object."""
         return Fields(self._take(key), f"{self._name}.{key}")
 

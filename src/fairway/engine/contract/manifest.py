@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any
 
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
@@ -42,7 +43,7 @@ class ComposeRoles:
     app_service: str
     app_port: int
     migrator_service: str
-    workers: Tuple[str, ...]
+    workers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class EnvironmentFile:
     """The host's file of long-lived settings, and the keys it must have."""
 
     file: str
-    required: Tuple[str, ...]
+    required: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Release:
     project: str
     tag: Tag
     commit: str
-    source: Optional[str]
+    source: str | None
     dirty: bool
     created_at: str
     created_by: str
@@ -98,7 +99,7 @@ class NamedRelease:
     release: Release
 
     @classmethod
-    def read(cls, content: bytes) -> "NamedRelease":
+    def read(cls, content: bytes) -> NamedRelease:
         """Parse the exact bytes of a ``release.json``. Raises ``Invalid`` naming the key."""
         return cls(Digest.of(content), parse_release(content))
 
@@ -201,8 +202,8 @@ def _environment(fields: Fields) -> EnvironmentFile:
     return environment
 
 
-def _as_json(release: Release) -> Dict[str, Any]:
-    def image(pinned: PinnedImage) -> Dict[str, Any]:
+def _as_json(release: Release) -> dict[str, Any]:
+    def image(pinned: PinnedImage) -> dict[str, Any]:
         return {"repository": pinned.repository, "digest": pinned.digest, "size_bytes": pinned.size_bytes}
 
     return {

@@ -26,13 +26,13 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 class Digest(str):
     """A content digest, ``sha256:`` and 64 hexadecimal digits."""
 
-    def __new__(cls, value: str) -> "Digest":
+    def __new__(cls, value: str) -> Digest:
         if not _DIGEST.fullmatch(value):
             raise Invalid(f"not a sha256 digest: {value[:100]!r}")
         return super().__new__(cls, value)
 
     @classmethod
-    def of(cls, content: bytes) -> "Digest":
+    def of(cls, content: bytes) -> Digest:
         """Return the digest of these bytes."""
         return cls("sha256:" + hashlib.sha256(content).hexdigest())
 
@@ -45,7 +45,7 @@ class Digest(str):
 class Tag(str):
     """A release tag, ``sha-`` and the commit it was built from."""
 
-    def __new__(cls, value: str) -> "Tag":
+    def __new__(cls, value: str) -> Tag:
         if not _TAG.fullmatch(value):
             raise Invalid(
                 f"not a release tag: {value[:100]!r}",
@@ -66,7 +66,7 @@ class Repository(str):
     registry: str
     path: str
 
-    def __new__(cls, value: str) -> "Repository":
+    def __new__(cls, value: str) -> Repository:
         match = _REPOSITORY.fullmatch(value)
         if not match or len(value) > 255:
             raise Invalid(
@@ -101,7 +101,7 @@ class Slot(enum.Enum):
     GREEN = "green"
 
     @property
-    def other(self) -> "Slot":
+    def other(self) -> Slot:
         """The slot beside this one."""
         return Slot.GREEN if self is Slot.BLUE else Slot.BLUE
 

@@ -76,7 +76,10 @@ def read_request(line: bytes) -> tuple[Operation, Fields]:
     try:
         operation = Operation(name)
     except ValueError:
-        raise Invalid(f"this engine does not know the operation {name!r}", hint="update the host: fairway bootstrap <environment>") from None
+        raise Invalid(
+            f"this engine does not know the operation {name!r}",
+            hint="update the host: fairway bootstrap <environment>",
+        ) from None
     args = fields.object("args")
     fields.end()
     return operation, args

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fairway.engine import clock, docker
 from fairway.engine.contract.errors import Failed, Invalid, Unreachable
@@ -77,7 +78,9 @@ class ComposeDriver(Driver):
             root = json.loads(done.stdout)["DockerRootDir"]
             figures = os.statvfs(root)
         except (ValueError, KeyError, TypeError, OSError):
-            raise Failed("Docker does not say where it keeps images", why=self._tail(done), hint="docker info") from None
+            raise Failed(
+                "Docker does not say where it keeps images", why=self._tail(done), hint="docker info"
+            ) from None
         return figures.f_bavail * figures.f_frsize
 
     def start_services(self, launch: Launch, report: Report) -> str:
@@ -89,7 +92,15 @@ class ComposeDriver(Driver):
         if down:
             report(f"starting {', '.join(down)}")
             # Recreating a database because its definition changed is the operator's decision, never a deploy's.
-            self._up(model, launch, down, "--no-recreate", "--wait", "--wait-timeout", str(int(_SERVICES_PATIENCE_S)))
+            self._up(
+                model,
+                launch,
+                down,
+                "--no-recreate",
+                "--wait",
+                "--wait-timeout",
+                str(int(_SERVICES_PATIENCE_S)),
+            )
         if not _is_up(present.get(EDGE_SERVICE)) or not self._edge.answers():
             report("starting the edge")
             self._start_edge(model, launch)
@@ -197,7 +208,11 @@ class ComposeDriver(Driver):
         argv = docker.compose_up(self._host.project, self._layout.deploy_path, list(services), *flags)
         done = run(argv, env=self._env(), stdin=json.dumps(model), timeout_s=_SERVICES_PATIENCE_S + 60)
         if done.returncode != 0:
-            raise Failed(f"{', '.join(services)} did not start", why=self._tail(done), hint="docker compose says why above")
+            raise Failed(
+                f"{', '.join(services)} did not start",
+                why=self._tail(done),
+                hint="docker compose says why above",
+            )
 
     def _project_containers(self) -> list[Container]:
         ids = self._run(docker.list_project(self._host.project)).stdout.split()
@@ -211,7 +226,9 @@ class ComposeDriver(Driver):
             found = None
         if found is None or (done.returncode != 0 and "o such container" not in done.stderr):
             raise Unreachable(
-                "the Docker daemon does not answer", why=self._tail(done), hint="systemctl status docker, on the host"
+                "the Docker daemon does not answer",
+                why=self._tail(done),
+                hint="systemctl status docker, on the host",
             )
         return [_container(document) for document in found]
 
@@ -270,5 +287,3 @@ def _container(document: dict[str, Any]) -> Container:
         error=str(state.get("Error") or ""),
         labels=dict(config.get("Labels") or {}),
     )
-
-

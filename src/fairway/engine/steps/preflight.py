@@ -21,7 +21,9 @@ class Preflight(Step):
         if deployment.is_warm:
             return f"{len(settings)} settings, the slot is warm"
         deployment.driver.check(deployment.launch)
-        missing = [i for i in (deployment.release.app, deployment.release.migrator) if not deployment.driver.has_image(i)]
+        missing = [
+            i for i in (deployment.release.app, deployment.release.migrator) if not deployment.driver.has_image(i)
+        ]
         need = int(sum(image.size_bytes for image in missing) * _UNPACKED) + _RESERVE_BYTES
         free = deployment.driver.free_bytes()
         if free < need:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
 from fairway.engine.contract.names import Slot

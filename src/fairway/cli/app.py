@@ -1,0 +1,94 @@
+"""The command line as a whole: which commands there are, and how every one of them ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fairway import __version__
+from fairway.cli import (
+    attach,
+    bootstrap,
+    deploy,
+    doctor,
+    history,
+    logs,
+    promote,
+    release,
+    releases,
+    rollback,
+    status,
+)
+from fairway.cli.output import show_error
+from fairway.engine.contract.errors import Cancelled, FairwayError
+
+app = typer.Typer(
+    name="fairway",
+    help="From a commit to production: built once, proven in staging, promoted by digest, rolled back in a second.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: fairway doctor. Exit codes: 1 failed, 2 usage or configuration, 3 refused, "
+    "4 locked, 5 unreachable, 130 cancelled.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"fairway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for name, command, example in (
+    ("release", release.release, "fairway release"),
+    ("releases", releases.releases, "fairway releases --json"),
+    ("bootstrap", bootstrap.bootstrap, "fairway bootstrap staging"),
+    ("deploy", deploy.deploy, "fairway deploy staging sha-4f2a9c1"),
+    ("promote", promote.promote, "fairway promote sha-4f2a9c1"),
+    ("rollback", rollback.rollback, "fairway rollback production"),
+    ("status", status.status, "fairway status production"),
+    ("history", history.history, "fairway history production"),
+    ("attach", attach.attach, "fairway attach production"),
+    ("logs", logs.logs, "fairway logs production --follow"),
+    ("doctor", doctor.doctor, "fairway doctor staging"),
+):
+    app.command(name, epilog=f"Example: {example}")(command)
+
+
+def run() -> int:
+    """Run the command line; return its exit code. No error reaches the terminal as a traceback."""
+    try:
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except FairwayError as error:
+        show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        show_error(
+            Cancelled(
+                "stopped watching",
+                why="what a host has accepted goes on there",
+                hint="see it with: fairway attach <environment>",
+            )
+        )
+        return Cancelled.exit_code
+    except typer.Abort:
+        return Cancelled.exit_code
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            # Click's own words on a wrong option or argument.
+            error.show(file=sys.stderr)
+            return int(error.exit_code)
+        raise

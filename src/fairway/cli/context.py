@@ -1,0 +1,48 @@
+"""What most commands begin with: the configuration, a host's engine, the archive, and who is asking."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+
+from fairway.config import Config, Environment, Host
+from fairway.engine.contract.errors import Invalid
+from fairway.registry import Archive, RegistryClient
+from fairway.remote.session import EngineSession
+from fairway.remote.transport import Transport, transport_for
+
+
+def only_host(environment: Environment) -> Host:
+    """Return the environment's host. Raises ``Invalid`` for several: they are not deployed to together yet."""
+    if len(environment.hosts) != 1:
+        raise Invalid(
+            f"the environment {environment.name!r} has {len(environment.hosts)} hosts",
+            why="this version deploys to one host per environment",
+            hint="keep one host under hosts, or make an environment of each",
+        )
+    return environment.hosts[0]
+
+
+def transport_to(environment: Environment) -> Transport:
+    """Return the way to an environment's host."""
+    return transport_for(only_host(environment))
+
+
+def open_engine(environment: Environment) -> EngineSession:
+    """Connect to an environment's engine; the connection is made while the caller goes on."""
+    return EngineSession(transport_to(environment), environment.deploy_path)
+
+
+def open_archive(config: Config) -> Archive:
+    """Return the archive of the project's releases."""
+    repository = config.release_repository
+    return Archive(RegistryClient(repository.registry), repository)
+
+
+def whoami() -> str:
+    """Return who acts, for the record: the pipeline's actor in CI, else the user at this machine."""
+    actor = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
+    if actor:
+        return f"{actor} (CI)"[:200]
+    return f"{getpass.getuser()}@{socket.gethostname()}"[:200]

@@ -1,0 +1,66 @@
+"""What a person or a script sees: tables and live progress, or JSON; colour on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fairway.engine.contract.errors import FairwayError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+
+def stdout() -> Console:
+    """Return the console for results."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def stderr() -> Console:
+    """Return the console for progress and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as wide as its content, so that a pipe sees whole values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = stdout()
+    if not console.is_terminal:
+        console.width = 400
+    console.print(table)
+
+
+def show_error(error: FairwayError) -> None:
+    """Say what happened, why, and what to do next; as JSON too when the command was asked for it."""
+    if "--json" in sys.argv:
+        print_json({"error": error.as_json()})
+    from rich.text import Text
+
+    console = stderr()
+    console.print(Text.assemble(("error: ", "bold red"), error.what))
+    if error.why:
+        console.print(Text.assemble(("why: ", "bold"), error.why))
+    if error.hint:
+        console.print(Text.assemble(("next: ", "bold"), error.hint))

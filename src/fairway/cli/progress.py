@@ -1,0 +1,103 @@
+"""Show work while it goes on: live on a terminal, one plain line per event elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fairway.cli.output import stderr
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_MARKS = {"done": ("✓", "green"), "failed": ("✗", "red"), "undone": ("↩", "yellow")}
+
+
+class Progress:
+    """Writes to standard error, so that results on standard output stay clean.
+
+    Also the reporter that building a release talks to.
+    """
+
+    def __init__(self) -> None:
+        self._console = stderr()
+        self._live: Status | None = None
+        self._step = ""
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live = self._console.status("")
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Show a step of the control side's own from its beginning to its end."""
+        begun = monotonic()
+        self._begin(name)
+        try:
+            yield
+        except BaseException:
+            self._end(name, "failed", "", monotonic() - begun)
+            raise
+        self._end(name, "done", "", monotonic() - begun)
+
+    def line(self, text: str) -> None:
+        """Show what the current step says."""
+        from rich.text import Text
+
+        if self._live is not None:
+            self._live.update(Text(f"{self._step}: {text[:160]}", style="dim"))
+        else:
+            self._console.print(Text(f"  {self._step}: {text}"))
+
+    def event(self, document: dict[str, Any]) -> None:
+        """Show an event of a host's engine."""
+        kind = document.get("kind")
+        if kind == "notice":
+            self._say("!", "yellow", str(document.get("line")))
+        if kind != "journal" or not isinstance(document.get("entry"), dict):
+            return
+        entry: dict[str, Any] = document["entry"]
+        if entry["kind"] == "accepted":
+            self._say(
+                "→",
+                "cyan",
+                f"{entry.get('host')}: {entry.get('action')} {str(entry.get('tag'))[:11]}, by {entry.get('by')}",
+            )
+        elif entry["kind"] == "progress":
+            self._step = str(entry.get("step"))
+            self.line(str(entry.get("message")))
+        elif entry["kind"] == "step" and entry.get("mark") == "started":
+            self._begin(str(entry.get("step")))
+        elif entry["kind"] == "step":
+            self._end(
+                str(entry.get("step")),
+                str(entry.get("mark")),
+                str(entry.get("message")),
+                entry.get("seconds"),
+            )
+
+    def _begin(self, name: str) -> None:
+        self._step = name
+        if self._live is not None:
+            self._live.update(f"{name} ...")
+
+    def _end(self, name: str, mark: str, message: str, seconds: Any) -> None:
+        sign, colour = _MARKS.get(mark, ("·", "white"))
+        took = f"{seconds:6.2f} s" if isinstance(seconds, (int, float)) else " " * 8
+        self._say(sign, colour, f"{name:<10} {took}  {message}".rstrip())
+
+    def _say(self, sign: str, colour: str, text: str) -> None:
+        from rich.text import Text
+
+        self._console.print(Text.assemble((sign, colour), " ", text))

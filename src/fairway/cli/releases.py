@@ -1,0 +1,57 @@
+"""``fairway releases``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fairway.cli.output import JsonOption
+
+
+def releases(
+    limit: Annotated[int, typer.Option(help="How many of the newest releases.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List the releases in the archive, newest first."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fairway.cli.context import open_archive
+    from fairway.cli.output import print_json, print_table
+    from fairway.config import load
+
+    archive = open_archive(load())
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = [released.named for released in pool.map(archive.get, archive.list())]
+    found.sort(key=lambda named: named.release.created_at, reverse=True)
+    found = found[:limit]
+    if as_json:
+        print_json(
+            [
+                {
+                    "tag": named.release.tag,
+                    "release": named.name,
+                    "commit": named.release.commit,
+                    "dirty": named.release.dirty,
+                    "created_at": named.release.created_at,
+                    "created_by": named.release.created_by,
+                    "app": named.release.app.reference,
+                    "migrator": named.release.migrator.reference,
+                }
+                for named in found
+            ]
+        )
+        return
+    print_table(
+        ("tag", "created (UTC)", "by", "release", "application"),
+        [
+            (
+                named.release.tag.short + (" (dirty)" if named.release.dirty else ""),
+                named.release.created_at.replace("T", " ").rstrip("Z"),
+                named.release.created_by,
+                named.name.short,
+                named.release.app.digest.short,
+            )
+            for named in found
+        ],
+    )

@@ -1,0 +1,1 @@
+"""What a promotion rests on."""

@@ -1,0 +1,125 @@
+"""The journal, the ledger, the lock and the state: what a crash may do to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fairway.engine.contract.errors import Failed, Locked
+from fairway.engine.contract.names import Digest, Slot, Tag
+from fairway.engine.files import append_line, write_atomically
+from fairway.engine.journal import Journal, Mark, has_ended, read_journal, steps_marked
+from fairway.engine.layout import Layout
+from fairway.engine.ledger import Ledger
+from fairway.engine.lock import Lock, is_held
+from fairway.engine.state import Occupant, State, read_state
+
+
+def _journal(path: Path) -> bytes:
+    journal = Journal(path)
+    journal.accepted(deployment="d", tag="sha-4f4f4f4")
+    journal.started("pull")
+    journal.progress("pull", "3 layers")
+    journal.done("pull", "pulled")
+    journal.started("start")
+    journal.failed("start", "no")
+    journal.undone("pull", "left")
+    journal.ended(outcome="failed")
+    return path.read_bytes()
+
+
+def test_a_journal_tells_what_was_begun_and_done(tmp_path: Path) -> None:
+    _journal(tmp_path / "j")
+    entries = read_journal(tmp_path / "j")
+    assert steps_marked(entries, Mark.STARTED) == ["pull", "start"]
+    assert steps_marked(entries, Mark.DONE) == ["pull"]
+    assert has_ended(entries)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(min_value=0, max_value=2000))
+def test_a_journal_cut_at_any_byte_is_a_prefix_of_itself(tmp_path: Path, cut: int) -> None:
+    whole_path, cut_path = tmp_path / "whole", tmp_path / "cut"
+    whole_path.unlink(missing_ok=True)
+    content = _journal(whole_path)
+    whole = read_journal(whole_path)
+    cut_path.write_bytes(content[:cut])
+    read = read_journal(cut_path)
+    assert read == whole[: len(read)]
+    assert has_ended(read) == (cut >= len(content) - 1)
+
+
+def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(b'{"kind": "step", "st')
+    append_line(path, b'{"kind": "ended"}\n', durable=True)
+    assert read_journal(path) == [{"kind": "ended"}]
+
+
+def _ledger(path: Path, entries: int = 3) -> Ledger:
+    ledger = Ledger(path)
+    for number in range(entries):
+        ledger.append(release=f"r{number}", outcome="succeeded" if number else "failed")
+    return ledger
+
+
+def test_a_ledger_knows_what_has_run_with_success(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path / "l")
+    assert ledger.has_run("r1")
+    assert not ledger.has_run("r0")
+    assert not ledger.has_run("r9")
+
+
+@pytest.mark.parametrize("harm", ["change", "remove", "insert"])
+def test_a_ledger_that_was_altered_is_not_built_upon(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "l"
+    ledger = _ledger(path)
+    lines = path.read_text().splitlines()
+    if harm == "change":
+        lines[0] = lines[0].replace("failed", "succeeded")
+    elif harm == "remove":
+        del lines[1]
+    else:
+        lines.insert(1, json.dumps({"n": 2, "release": "r9", "outcome": "succeeded", "hash": "x", "prev": "y"}))
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(Failed, match="line"):
+        ledger.append(release="r4")
+
+
+def test_a_ledger_cut_short_in_its_last_line_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    ledger = _ledger(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    ledger.append(release="r4", outcome="succeeded")
+    assert [entry["release"] for entry in Ledger(path).entries()] == ["r0", "r1", "r4"]
+
+
+def test_the_second_to_ask_for_the_lock_is_told_who_has_it(tmp_path: Path) -> None:
+    lock = Lock.acquire(tmp_path / "lock", by="ada@laptop", purpose="deploy")
+    with pytest.raises(Locked) as caught:
+        Lock.acquire(tmp_path / "lock", by="bob@laptop", purpose="deploy")
+    assert "ada@laptop" in caught.value.why
+    assert is_held(tmp_path / "lock")
+    lock.release()
+    assert not is_held(tmp_path / "lock")
+    Lock.acquire(tmp_path / "lock", by="bob@laptop", purpose="deploy").release()
+
+
+def test_a_state_is_read_back_as_it_was_written(layout: Layout) -> None:
+    occupant = Occupant(Slot.BLUE, Tag("sha-4f4f4f4"), Digest.of(b""), "20260131-120000-000000", "now", "ada")
+    state = State(active=occupant, previous=None)
+    state.write(layout.state)
+    assert read_state(layout.state) == state
+
+
+def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
