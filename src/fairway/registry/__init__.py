@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairway.registry.archive import Archive, ArchivedRelease, Entry
-from fairway.registry.client import RegistryClient
+from fairway.registry.client import RegistryClient, connect
 from fairway.registry.credentials import Credentials, find_credentials
 from fairway.registry.documents import Descriptor, Manifest, MediaType
 
@@ -16,5 +16,6 @@ __all__ = [
     "Manifest",
     "MediaType",
     "RegistryClient",
+    "connect",
     "find_credentials",
 ]

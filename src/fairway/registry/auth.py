@@ -57,9 +57,7 @@ class Authenticator:
             if challenge.scheme == "basic" and self._credentials and self._credentials.password:
                 value = self._basic = self._credentials.basic
             elif challenge.scheme == "bearer":
-                value = "Bearer " + self._fetch_token(
-                    challenge, scope, action, secure=refused.url.scheme == "https"
-                )
+                value = "Bearer " + self._fetch_token(challenge, scope, action, secure=refused.url.scheme == "https")
             if value and value != old:
                 self._known[scope] = value
                 return True

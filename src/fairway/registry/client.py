@@ -17,7 +17,7 @@ import httpx
 
 from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.contract.names import Digest, Repository
-from fairway.registry.credentials import Credentials
+from fairway.registry.credentials import Credentials, find_credentials
 from fairway.registry.documents import MAX_MANIFEST_BYTES, Descriptor, Manifest, MediaType
 from fairway.registry.failures import Transient
 from fairway.registry.headers import next_link
@@ -103,11 +103,7 @@ class RegistryClient:
         if answer.status != 200:
             raise self._session.refusal(answer, action)
         digest = Digest.of(answer.body)
-        told = (
-            reference
-            if reference.startswith("sha256:")
-            else answer.headers.get("Docker-Content-Digest", digest)
-        )
+        told = reference if reference.startswith("sha256:") else answer.headers.get("Docker-Content-Digest", digest)
         if told != digest:
             raise self._session.lie(f"the manifest it sent is {digest.short}, and was to be {told[7:19]}")
         return Manifest(Descriptor(_media_type(answer), digest, len(answer.body)), answer.body)
@@ -120,9 +116,7 @@ class RegistryClient:
             raise Failed(f"{repository} has no {shown}", hint="list the releases with: fairway releases")
         return manifest
 
-    def put_manifest(
-        self, repository: Repository, reference: str, media_type: str, content: bytes
-    ) -> Descriptor:
+    def put_manifest(self, repository: Repository, reference: str, media_type: str, content: bytes) -> Descriptor:
         """Store a manifest under a tag or its digest. A tag that is there already is moved: ask first."""
         action = f"push to {repository.path}"
         path = self._manifest_path(repository, reference)
@@ -152,9 +146,7 @@ class RegistryClient:
         """Return a blob's bytes, which have the digest asked for. Raises ``Failed`` beyond the limit."""
         action = f"read {repository.path}"
         path = f"/v2/{repository.path}/blobs/{digest}"
-        answer = self._session.ask(
-            "GET", path, scope=_pull(repository), action=action, limit_bytes=limit_bytes
-        )
+        answer = self._session.ask("GET", path, scope=_pull(repository), action=action, limit_bytes=limit_bytes)
         if answer.status != 200:
             raise self._session.refusal(answer, action)
         if (found := Digest.of(answer.body)) != digest:
@@ -180,9 +172,7 @@ class RegistryClient:
                 raise self._session.lie("its list of tags is not one")
             tags += page
             if len(tags) > MAX_TAGS:
-                raise Failed(
-                    f"{repository} has more than {MAX_TAGS} tags", hint="delete old ones in the registry"
-                )
+                raise Failed(f"{repository} has more than {MAX_TAGS} tags", hint="delete old ones in the registry")
         return tags
 
     def _tag_pages(self, repository: Repository) -> Iterator[Answer]:
@@ -249,3 +239,8 @@ def _push(repository: Repository) -> str:
 
 def _media_type(answer: Answer) -> str:
     return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip()
+
+
+def connect(registry: str) -> RegistryClient:
+    """Return a client that logs in as Docker would on this machine."""
+    return RegistryClient(registry, find_credentials(registry))

@@ -48,18 +48,14 @@ def find_credentials(registry: str, environ: Mapping[str, str] = os.environ) -> 
     for the registry goes before the store, the store before the file's own entries.
     Raises ``Invalid`` when the file is not usable, ``Failed`` when a helper is not.
     """
-    directory = Path(
-        environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "~").expanduser() / ".docker"
-    )
+    directory = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "~").expanduser() / ".docker")
     path = directory / "config.json"
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Invalid(
-            f"Docker's configuration {path} cannot be read", why=os.strerror(error.errno or 0)
-        ) from None
+        raise Invalid(f"Docker's configuration {path} cannot be read", why=os.strerror(error.errno or 0)) from None
     config = parse_docker_config(content, str(path))
     helper = config.helper_for(registry)
     if helper is not None:
@@ -106,9 +102,7 @@ def parse_docker_config(content: bytes, name: str) -> DockerConfig:
         if isinstance(value, str) and _HELPER.fullmatch(value)
     }
     store = document.get("credsStore")
-    return DockerConfig(
-        entries, helpers, store if isinstance(store, str) and _HELPER.fullmatch(store) else None
-    )
+    return DockerConfig(entries, helpers, store if isinstance(store, str) and _HELPER.fullmatch(store) else None)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -106,6 +106,4 @@ def read_descriptor(value: Any, name: str) -> Descriptor:
     try:
         return Descriptor(media_type, Digest(digest), size)
     except FairwayError as error:
-        raise Failed(
-            f"the registry sent a manifest whose {name} has no sha256 digest", why=error.what
-        ) from None
+        raise Failed(f"the registry sent a manifest whose {name} has no sha256 digest", why=error.what) from None

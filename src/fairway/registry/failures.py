@@ -59,18 +59,14 @@ def transport_failure(error: httpx.HTTPError | httpx.InvalidURL, host: str) -> E
             )
             return unknown if cause.errno == socket.EAI_NONAME else Transient(unknown)
         if isinstance(cause, ConnectionRefusedError):
-            return Transient(
-                Unreachable(what, why="the connection was refused: nothing listens there", hint=again)
-            )
+            return Transient(Unreachable(what, why="the connection was refused: nothing listens there", hint=again))
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return Transient(Unreachable(what, why=f"TLS: {printable(str(causes[-1]))}", hint=again))
     if isinstance(error, httpx.TimeoutException):
         return Transient(Unreachable(what, why="it did not answer in time", hint=again))
     if isinstance(error, httpx.ProxyError):
         return Transient(
-            Unreachable(
-                what, why=f"the proxy refused: {printable(str(error))}", hint="see HTTPS_PROXY and NO_PROXY"
-            )
+            Unreachable(what, why=f"the proxy refused: {printable(str(error))}", hint="see HTTPS_PROXY and NO_PROXY")
         )
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return Failed(f"the registry {host} sent an address that cannot be used")
@@ -121,9 +117,7 @@ def status_failure(status: int, body: bytes, *, registry: str, action: str, logg
             hint=f"wait, or log in for a higher limit: {login}",
         )
     if status >= 500:
-        return Failed(
-            f"the registry {registry} failed to {action}", why=why, hint="try again; its log says more"
-        )
+        return Failed(f"the registry {registry} failed to {action}", why=why, hint="try again; its log says more")
     return Failed(f"the registry {registry} gave an unexpected answer to {action}", why=why)
 
 

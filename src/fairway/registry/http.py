@@ -82,9 +82,7 @@ class Http:
         ``NotTls``, or the error to show.
         """
         try:
-            request = self._client.build_request(
-                method, url, headers=dict(headers), content=content, data=form
-            )
+            request = self._client.build_request(method, url, headers=dict(headers), content=content, data=form)
             response = self._client.send(request, stream=True)
             try:
                 ok = response.status_code < 300

@@ -96,9 +96,7 @@ class Session:
             mine = same_origin(url, origin)
             sent = {**(headers or {}), **(self._auth.header(scope) if mine else {})}
             try:
-                answer = self._http.exchange(
-                    method, url, headers=sent, content=content, limit_bytes=limit_bytes
-                )
+                answer = self._http.exchange(method, url, headers=sent, content=content, limit_bytes=limit_bytes)
             except NotTls:
                 raise self._not_tls() from None
             if answer.status == 401 and mine and not challenged:

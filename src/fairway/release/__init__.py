@@ -1,0 +1,14 @@
+"""From a clean checkout to a release: built once, pushed, pinned by digest, archived.
+
+>>> from fairway.release import make_release
+>>> result = make_release(config, allow_dirty=False, reporter=reporter)   # doctest: +SKIP
+>>> result.named.release.tag                                              # doctest: +SKIP
+'sha-4f2a9c1...'
+"""
+
+from __future__ import annotations
+
+from fairway.release.progress import Reporter, Silent
+from fairway.release.release import ReleaseOutcome, ReleaseResult, make_release
+
+__all__ = ["ReleaseOutcome", "ReleaseResult", "Reporter", "Silent", "make_release"]

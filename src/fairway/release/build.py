@@ -1,0 +1,104 @@
+"""Build the two images of a release, each target once, into the local image store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairway import process
+from fairway.config import Config
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid
+from fairway.engine.contract.names import Digest, Repository, Tag
+from fairway.release.docker import Docker
+from fairway.release.git import Checkout
+from fairway.release.progress import Reporter
+
+_LABEL = "org.opencontainers.image."
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to build: a target of the Dockerfile, and what it is called."""
+
+    target: str
+    repository: Repository
+    tag: Tag
+
+    @property
+    def reference(self) -> str:
+        """``repository:tag``, the name in the local store."""
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image in the local store, by the id the store gave it.
+
+    The id is the digest of the image's configuration in Docker's classic store, and
+    that of its manifest in the containerd store.
+    """
+
+    image: Image
+    id: Digest
+
+
+def labels(checkout: Checkout) -> dict[str, str]:
+    """Return the OCI labels of an image. The time is the commit's: the same source, the same labels."""
+    found = {
+        f"{_LABEL}revision": checkout.commit,
+        f"{_LABEL}created": checkout.committed_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if checkout.source:
+        found[f"{_LABEL}source"] = checkout.source
+    return found
+
+
+def build_command(docker: Docker, config: Config, image: Image, image_labels: Mapping[str, str]) -> list[str]:
+    """Return the command line that builds one image.
+
+    Without provenance and SBOM attestations: with them the tag names an index whose
+    digest is another one each time.
+    """
+    command = docker("buildx", "build", "--progress", "plain", "--load", "--provenance=false", "--sbom=false")
+    command += ["--file", str(config.root / config.build.dockerfile), "--target", image.target]
+    command += ["--tag", image.reference]
+    for name, value in sorted(image_labels.items()):
+        command += ["--label", f"{name}={value}"]
+    for name, value in sorted(config.build.args.items()):
+        command += ["--build-arg", f"{name}={value}"]
+    return [*command, str(config.root / config.build.context)]
+
+
+def build(docker: Docker, config: Config, checkout: Checkout, image: Image, reporter: Reporter) -> Built:
+    """Build one image. Raises ``Failed`` with the end of the build's own output."""
+    command = build_command(docker, config, image, labels(checkout))
+    done = process.stream(command, reporter.line, cwd=config.root)
+    done.or_fail(
+        f"building the target {image.target!r} of {config.build.dockerfile} failed",
+        hint="nothing was pushed; mend it and run fairway release again",
+    )
+    return Built(image, image_id(docker, image.reference))
+
+
+def image_id(docker: Docker, reference: str) -> Digest:
+    """Return the id of an image in the local store. Raises ``Failed`` when it is not there."""
+    asked = process.run(docker("image", "inspect", "--format", "{{.Id}}", reference))
+    text = asked.or_fail(f"the image {reference} is not in the local image store after its build")
+    try:
+        return Digest(text.strip())
+    except FairwayError:
+        raise Failed(f"Docker does not tell the id of {reference}", why=text.strip()[:100]) from None
+
+
+def check_dockerfile(config: Config) -> None:
+    """Raise ``Invalid`` when the Dockerfile or the context is not there."""
+    dockerfile, context = config.root / config.build.dockerfile, config.root / config.build.context
+    if not dockerfile.is_file():
+        raise Invalid(_missing("build.dockerfile", dockerfile), hint="a release is built from it")
+    if not context.is_dir():
+        raise Invalid(_missing("build.context", context), hint="it is the directory the build may read")
+
+
+def _missing(key: str, path: Path) -> str:
+    return f"fairway.toml: {key}: there is no {path}"
