@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced, never run.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+STATE="$ROOT/.testbed"
+# Not in the checkout: one machine has one daemon, whichever checkout started it.
+RUN_STATE=/run/fairway-dev
+# shellcheck disable=SC2034 # used by the scripts that source this file
+DOCKERD_PID="$RUN_STATE/dockerd.pid"
+
+say() { printf '%s\n' "fairway-dev: $*"; }
+fail() {
+    printf '%s\n' "fairway-dev: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
+# $1 is at least version $2 (both like 2.24.1; a leading v and a suffix are ignored)
+at_least() {
+    local have=${1#v}
+    have=${have%%[-+]*}
+    [ -n "$have" ] && [ "$(printf '%s\n%s\n' "$2" "$have" | sort -V | head -n 1)" = "$2" ]
+}
+
+# A docker client with compose >= 2.24 and buildx; the distribution's own is asked first.
+find_docker() {
+    local candidate
+    while read -r candidate; do
+        [ -x "$candidate" ] || continue
+        at_least "$("$candidate" compose version --short 2>/dev/null)" 2.24 || continue
+        "$candidate" buildx version >/dev/null 2>&1 || continue
+        printf '%s\n' "$candidate"
+        return 0
+    done < <(printf '/usr/bin/docker\n'; type -ap docker)
+    return 1
+}
+
+# Put that client, and only that, in a directory of ours that goes first on PATH.
+link_docker() {
+    local docker
+    docker=$(find_docker) || return 1
+    mkdir -p "$STATE/bin"
+    if [ "$(readlink "$STATE/bin/docker" 2>/dev/null)" != "$docker" ]; then
+        ln -sfn "$docker" "$STATE/bin/docker"
+    fi
+    PATH="$STATE/bin:$PATH"
+    export PATH
+}
+
+daemon_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+# The process is alive and is what we think it is, not a later one with the same number.
+is_running() { # pid, name
+    [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ]
+}
+
+# The Debian mirror this machine uses: from deb822 or one-line sources.
+debian_mirror() {
+    local uri
+    uri=$(
+        {
+            sed -n 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+            sed -n 's/^deb[[:space:]]\+\(\[[^]]*\][[:space:]]*\)\?\([^[:space:]]*\).*/\2/p' \
+                /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+        } 2>/dev/null | grep -E '^https?://.*/debian/?$' | head -n 1
+    ) || true
+    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+}

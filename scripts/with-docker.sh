@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Run a command with Docker there, and leave nothing running: with-docker.sh COMMAND...
+#
+# A dockerd that had to be started for this is stopped at the end, unless somebody
+# else has come to use it meanwhile. One that was there before is left as it is.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+[ $# -gt 0 ] || fail "usage: with-docker.sh COMMAND..."
+
+was_there=no
+if link_docker && daemon_answers; then was_there=yes; fi
+"$ROOT/scripts/docker.sh" ensure
+link_docker
+if [ "$was_there" = no ] && [ -f "$DOCKERD_PID" ]; then
+    as_root touch "$RUN_STATE/borrowed"
+fi
+# Everyone who runs a command this way is listed; the last one out turns off the light.
+if [ -f "$DOCKERD_PID" ]; then
+    as_root mkdir -p "$RUN_STATE/users"
+    as_root chmod 1777 "$RUN_STATE/users"
+    : >"$RUN_STATE/users/$$"
+fi
+FAIRWAY_RUN="run-$$-$(date +%s)"
+export FAIRWAY_RUN
+child=
+
+others_use_it() {
+    local user
+    for user in "$RUN_STATE"/users/*; do
+        [ -e "$user" ] || continue
+        if kill -0 "$(basename "$user")" 2>/dev/null || [ -d "/proc/$(basename "$user")" ]; then return 0; fi
+        rm -f "$user"
+    done
+    return 1
+}
+
+clean_up() {
+    trap '' INT TERM HUP
+    # The command removes what it made. This is for one that was killed.
+    local left
+    left=$(docker ps -aq --filter "label=dev.fairway.testbed.run=$FAIRWAY_RUN" 2>/dev/null || true)
+    if [ -n "$left" ] && [ -x "$ROOT/.venv/bin/python" ]; then
+        say "removing what the command left running"
+        (cd "$ROOT" && .venv/bin/python -m testbed down "$FAIRWAY_RUN") || true
+    fi
+    rm -f "$RUN_STATE/users/$$"
+    if [ -f "$RUN_STATE/borrowed" ] && ! others_use_it; then
+        "$ROOT/scripts/docker.sh" stop >&2 || true
+    fi
+}
+trap clean_up EXIT
+trap '[ -z "$child" ] || kill -INT "$child" 2>/dev/null || true' INT
+trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM HUP
+
+code=0
+"$@" <&0 &
+child=$!
+# wait returns early when a signal is trapped: ask again until the command has really ended
+while :; do
+    code=0
+    wait "$child" || code=$?
+    kill -0 "$child" 2>/dev/null || break
+done
+exit "$code"

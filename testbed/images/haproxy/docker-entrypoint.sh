@@ -1,0 +1,10 @@
+#!/bin/sh
+# The public haproxy image's entrypoint: master-worker mode, in the foreground.
+set -e
+
+if [ "${1#-}" != "$1" ]; then set -- haproxy "$@"; fi
+if [ "$1" = haproxy ]; then
+    shift
+    set -- haproxy -W -db "$@"
+fi
+exec "$@"
