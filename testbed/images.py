@@ -52,6 +52,9 @@ HAPROXY = Image("fairway-dev/haproxy:3.0", "haproxy", "haproxy:3.0", BASE.name)
 REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 
+# An open registry: Debian's own default asks for a login.
+MIRROR_CONFIG = "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n"
+
 MIRRORED = (POSTGRES, REDIS, HAPROXY)
 # The biggest first: there are more images than processors.
 SERVICES = (HOST, PYTHON, POSTGRES, REGISTRY, HAPROXY, REDIS)
@@ -87,6 +90,16 @@ def mirror_volume() -> str:
     if not isinstance(volume, str):
         raise TestbedError("the testbed's images are not prepared; run: scripts/images.sh")
     return volume
+
+
+def mirror_command() -> tuple[str, ...]:
+    """Return the last arguments of the ``docker run`` of a mirror."""
+    STATE.mkdir(exist_ok=True)
+    config = STATE / "mirror.yml"
+    if not config.exists() or config.read_text(encoding="utf-8") != MIRROR_CONFIG:
+        config.write_text(MIRROR_CONFIG, encoding="utf-8")
+    mount = f"--volume={config}:/etc/fairway/config.yml:ro"
+    return (mount, "--entrypoint=/bin/registry", REGISTRY.name, "serve", "/etc/fairway/config.yml")
 
 
 def remove_all() -> list[str]:
@@ -177,11 +190,13 @@ def _build(image: Image, say: Callable[[str], None], context: Path | None = None
     base = inspect("image", image.base or "")
     if not base:
         raise TestbedError(f"{image.base} is missing")
-    command: list[str | Path] = [
+    docker(
         "buildx",
         "build",
         "--builder=default",
         "--load",
+        # Where firewalls or name servers do not agree with Docker's own networks, this still works.
+        "--network=host",
         "--quiet",
         f"--tag={image.name}",
         f"--label={LABEL}=1",
@@ -191,11 +206,8 @@ def _build(image: Image, say: Callable[[str], None], context: Path | None = None
         f"--build-arg=APT_DATE={datetime.now(UTC):%Y-%m-%d}",
         *(f"--build-arg={name}" for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ),
         context or SOURCES / image.folder,
-    ]
-    if "failed to create endpoint" in docker(*command, check=False, timeout_s=600).stderr:
-        # Several builds at once may race for the bridge; what is done is kept.
-        say(f"building {image.name} again: Docker could not connect a step to its network")
-    docker(*command, timeout_s=600)
+        timeout_s=600,
+    )
 
 
 def _provide_python(say: Callable[[str], None]) -> None:
@@ -273,8 +285,7 @@ def _fill_mirror(record: dict[str, Any], say: Callable[[str], None]) -> None:
     name = f"fairway-dev-mirror-fill-{os.getpid()}"
     docker(
         *("run", "--detach", "--rm", f"--name={name}", f"--label={LABEL}=1", "--publish=127.0.0.1::5000"),
-        *(f"--volume={volume}:/var/lib/registry", "--env=OTEL_TRACES_EXPORTER=none"),
-        *("--env=REGISTRY_HTTP_ADDR=:5000", REGISTRY.name),
+        *(f"--volume={volume}:/var/lib/registry", *mirror_command()),
     )
     try:
         # Docker speaks plain HTTP to registries on the loopback without being told.
