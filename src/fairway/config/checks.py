@@ -54,8 +54,7 @@ def repository(value: str) -> Repository:
     checked = told(Repository)(value)
     if "." not in checked.registry and ":" not in checked.registry and checked.registry != "localhost":
         raise ValueError(
-            f"must start with the registry's host, not {value[:_SHOWN]!r} "
-            f"(did you mean 'docker.io/{value[:_SHOWN]}'?)"
+            f"must start with the registry's host, not {value[:_SHOWN]!r} (did you mean 'docker.io/{value[:_SHOWN]}'?)"
         )
     return checked
 
@@ -69,8 +68,7 @@ def deploy_path(value: str) -> str:
         or "//" in trimmed
     ):
         raise ValueError(
-            "must be an absolute path of letters, digits, '.', '_' and '-', without '..', "
-            f"not {value[:_SHOWN]!r}"
+            f"must be an absolute path of letters, digits, '.', '_' and '-', without '..', not {value[:_SHOWN]!r}"
         )
     return trimmed
 
@@ -91,7 +89,6 @@ def published_port(value: int | str) -> str:
             return f"{ipaddress.IPv4Address(address)}:{number}"
     except ValueError:
         raise ValueError(
-            'must be a port from 1 to 65535, or "address:port" like "127.0.0.1:3000", '
-            f"not {str(value)[:_SHOWN]!r}"
+            f'must be a port from 1 to 65535, or "address:port" like "127.0.0.1:3000", not {str(value)[:_SHOWN]!r}'
         ) from None
     return str(number)

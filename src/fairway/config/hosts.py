@@ -41,9 +41,7 @@ class Host:
         """Return the host with what the environment's variables say; ``local`` stays as it is."""
         if self.local:
             return self
-        return replace(
-            self, user=user or self.user, port=port or self.port, identity=identity or self.identity
-        )
+        return replace(self, user=user or self.user, port=port or self.port, identity=identity or self.identity)
 
 
 def parse_host(value: str) -> Host:
@@ -61,13 +59,11 @@ def parse_host(value: str) -> Host:
     port = None
     if is_url:
         rest = rest.rstrip("/")
-        match = re.fullmatch(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>.*)", rest)
+        match = re.fullmatch(r"(?P<host>\[[^\]]*\]|[^:\[]*):(?P<port>.*)", rest)
         if match:
             rest, port = match["host"], port_number(match["port"])
     elif ":" in rest and not rest.startswith("["):
         raise ValueError(f"must be {_FORMS}; with a port it is written ssh://{value[:60]}")
-    if (at and not _USER.fullmatch(user)) or not (
-        _NAME.fullmatch(rest) or (is_url and _IPV6.fullmatch(rest))
-    ):
+    if (at and not _USER.fullmatch(user)) or not (_NAME.fullmatch(rest) or (is_url and _IPV6.fullmatch(rest))):
         raise ValueError(f"must be {_FORMS}, not {value[:60]!r}")
     return Host(value, rest.strip("[]"), user or None, port)

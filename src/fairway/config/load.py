@@ -63,9 +63,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     config = parse(_read(file), file.name)
     config._root = file.parent
     config._variables = {
-        name: value
-        for name, value in environ.items()
-        if name.endswith(tuple(f"_{suffix}" for suffix in VARIABLES))
+        name: value for name, value in environ.items() if name.endswith(tuple(f"_{suffix}" for suffix in VARIABLES))
     }
     return config
 
@@ -94,14 +92,15 @@ def parse(text: str, name: str = FILE_NAME) -> Config:
         raise _syntax_error(str(error), text, name) from None
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{name} is not valid TOML", why=str(error)[:200]) from None
+    return check(document, name)
+
+
+def check(document: Mapping[str, Any], name: str) -> Config:
+    """Check the document of a ``fairway.toml``. Raises ``Invalid`` with every problem at once."""
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        problems = [
-            line
-            for problem in error.errors(include_url=False)
-            for line in _sentences(dict(problem), document)
-        ]
+        problems = [line for problem in error.errors(include_url=False) for line in _sentences(dict(problem), document)]
     problems = [f"{name}: {problem}" for problem in dict.fromkeys(problems)]
     if len(problems) == 1:
         raise Invalid(problems[0], hint="every key is described in docs/reference/configuration.md")
@@ -135,9 +134,7 @@ def _sentences(problem: dict[str, Any], document: Mapping[str, Any]) -> list[str
     template = _SENTENCES.get(kind)
     if template is not None:
         limits = {
-            name: f"{value:g}"
-            for name, value in problem.get("ctx", {}).items()
-            if isinstance(value, int | float)
+            name: f"{value:g}" for name, value in problem.get("ctx", {}).items() if isinstance(value, int | float)
         }
         return [f"{key}: {template.format_map(limits)}"]
     sentence = str(problem["msg"]).removeprefix("Value error, ")
@@ -180,7 +177,5 @@ def _model_at(location: Location) -> type[BaseModel] | None:
         annotation = field.annotation if field else None
         model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
         if get_origin(annotation) is dict:
-            mapping = next(
-                (a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None
-            )
+            mapping = next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None)
     return model

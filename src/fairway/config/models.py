@@ -62,25 +62,15 @@ ProjectName = Annotated[str, _text(checks.told(project_name))]
 BundlePath = Annotated[str, _text(checks.told(bundle_path))]
 ServiceName = Annotated[str, _text(checks.matching(_NAME, "a Compose service name"))]
 StageName = Annotated[str, _text(checks.matching(_NAME, "a stage of the Dockerfile"))]
-ArgumentName = Annotated[
-    str, _text(checks.matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a build argument's name"))
-]
+ArgumentName = Annotated[str, _text(checks.matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a build argument's name"))]
 VariableName = Annotated[str, _text(checks.matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "a variable's name"))]
-PrefixName = Annotated[
-    str, _text(checks.matching(r"[A-Z][A-Z0-9_]{0,62}", "upper-case letters, digits and '_'"))
-]
+PrefixName = Annotated[str, _text(checks.matching(r"[A-Z][A-Z0-9_]{0,62}", "upper-case letters, digits and '_'"))]
 EnvironmentName = Annotated[
     str,
-    _text(
-        checks.matching(r"[a-z][a-z0-9-]{0,40}", "an environment name: lower-case letters, digits and '-'")
-    ),
+    _text(checks.matching(r"[a-z][a-z0-9-]{0,40}", "an environment name: lower-case letters, digits and '-'")),
 ]
-ImageReference = Annotated[
-    str, _text(checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}", "an image reference"))
-]
-UrlPath = Annotated[
-    str, _text(checks.matching(r"/[A-Za-z0-9._~/%?=&-]{0,254}", "a path that starts with '/'"))
-]
+ImageReference = Annotated[str, _text(checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}", "an image reference"))]
+UrlPath = Annotated[str, _text(checks.matching(r"/[A-Za-z0-9._~/%?=&-]{0,254}", "a path that starts with '/'"))]
 RelativePath = Annotated[
     str,
     _text(checks.matching(r"(?!/)[^\x00-\x1f\x7f]{1,1000}", "a path relative to fairway.toml")),
@@ -239,9 +229,7 @@ class Config(_Table):
 
         Raises ``Invalid`` when no, or no single, environment is promoted to.
         """
-        sources = {
-            name: table.promote_from for name, table in self.environments.items() if table.promote_from
-        }
+        sources = {name: table.promote_from for name, table in self.environments.items() if table.promote_from}
         if target is not None:
             source = self._table(target).promote_from
             if source is None:
@@ -269,13 +257,9 @@ def _contradictions(config: Config) -> list[str]:
     if len({images.app, images.migrator, config.release_repository}) < 3:
         problems.append("images: app, migrator and release must be three different repositories")
     if config.env.file in (config.compose.file, *config.bundle.files):
-        problems.append(
-            f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release"
-        )
+        problems.append(f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release")
     if config.compose.file in config.bundle.files:
-        problems.append(
-            f"bundle.files: {config.compose.file} is the compose file, which always travels with a release"
-        )
+        problems.append(f"bundle.files: {config.compose.file} is the compose file, which always travels with a release")
     roles = (config.compose.app_service, config.compose.migrator_service, *config.compose.workers)
     if len(set(roles)) < len(roles):
         problems.append("compose: app_service, migrator_service and workers must be different services")

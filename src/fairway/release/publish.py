@@ -15,6 +15,24 @@ from fairway.release.progress import Reporter
 _PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
 
 
+def find_present(client: RegistryClient, built: Built) -> Manifest | None:
+    """Return what the registry has under an image's tag: the image that was built, or nothing.
+
+    Raises ``Refused`` when the tag names another image.
+    """
+    image = built.image
+    present = client.find_manifest(image.repository, image.tag)
+    if present is not None and not same_image(present, built.id):
+        raise Refused(
+            f"the tag {image.tag.short} of {image.repository} already names another image",
+            why=f"the registry has {present.descriptor.digest} there, and this build is the image {built.id}: "
+            "an earlier run that was interrupted, or somebody else, pushed it",
+            hint="a tag is never moved: release from a new commit (git commit --allow-empty), "
+            "or delete the tag in the registry if you know that it is yours",
+        )
+    return present
+
+
 def publish(docker: Docker, client: RegistryClient, built: Built, reporter: Reporter) -> PinnedImage:
     """Push one built image unless the registry has it under the tag, and return it by digest.
 
@@ -22,12 +40,10 @@ def publish(docker: Docker, client: RegistryClient, built: Built, reporter: Repo
     afterwards. Raises ``Refused`` when the tag names another image, before or after.
     """
     image = built.image
-    present = client.find_manifest(image.repository, image.tag)
-    if present is not None:
-        if not same_image(present, built.id):
-            raise _other_image(built, present)
+    stored = find_present(client, built)
+    if stored is not None:
         reporter.line(f"{image.reference} is there already, with the same image")
-        return _pin(client, image.repository, present)
+        return _pin(client, image.repository, stored)
     pushed = _push(docker, built, reporter)
     stored = client.get_manifest(image.repository, image.tag)
     if stored.descriptor.digest != pushed or not same_image(stored, built.id):
@@ -74,14 +90,3 @@ def _pin(client: RegistryClient, repository: Repository, manifest: Manifest) -> 
         return PinnedImage(repository, manifest.descriptor.digest, manifest.content_size_bytes)
     sizes = [client.get_manifest(repository, entry.digest).content_size_bytes for entry in manifest.manifests]
     return PinnedImage(repository, manifest.descriptor.digest, max(sizes, default=0))
-
-
-def _other_image(built: Built, present: Manifest) -> Refused:
-    image = built.image
-    return Refused(
-        f"the tag {image.tag.short} of {image.repository} already names another image",
-        why=f"the registry has {present.descriptor.digest} there, and this build is the image {built.id}: "
-        "an earlier run that was interrupted, or somebody else, pushed it",
-        hint="a tag is never moved: release from a new commit (git commit --allow-empty), "
-        "or delete the tag in the registry if you know that it is yours",
-    )

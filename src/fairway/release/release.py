@@ -23,7 +23,7 @@ from fairway.release.bundle import PackedBundle, make_bundle
 from fairway.release.compose import check_compose
 from fairway.release.docker import Docker, find_docker
 from fairway.release.progress import Reporter
-from fairway.release.publish import publish
+from fairway.release.publish import find_present, publish
 
 _SHOWN_FILES = 10
 
@@ -145,6 +145,8 @@ def _images(
         with reporter.step(f"build {image.target}"):
             built.append(build(docker, config, checkout, image, reporter))
     _check_unchanged(checkout, tag)
+    for one in built:  # both before either is pushed
+        find_present(clients[one.image.repository], one)
     pinned = []
     for one in built:
         with reporter.step(f"push {one.image.target}"):

@@ -1,0 +1,203 @@
+"""What ``fairway.toml`` may say, and what is said when it does not."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from fairway.config import load
+from fairway.config.environment import VARIABLES
+from fairway.config.load import check, find, parse
+from fairway.config.models import Config, EnvironmentTable
+from fairway.engine.contract.errors import Invalid
+
+MINIMAL = """
+project = "capakraken"
+[images]
+app = "ghcr.io/acme/capakraken-app"
+migrator = "ghcr.io/acme/capakraken-migrator"
+"""
+REFERENCE = Path(__file__).parents[3] / "docs/reference/configuration.md"
+
+
+def refused(text: str) -> str:
+    with pytest.raises(Invalid) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+def test_the_smallest_file_gets_the_documented_defaults() -> None:
+    config = parse(MINIMAL)
+    assert config.release_repository == "ghcr.io/acme/capakraken-release"
+    assert config.build.dockerfile == "Dockerfile.prod"
+    assert (config.readiness.successes, config.readiness.interval_s) == (3, 0.1)
+    assert config.environment_order == ()
+
+
+def test_the_whole_file_of_the_reference_is_accepted_and_says_the_defaults() -> None:
+    text = REFERENCE.read_text()
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    config = parse(example)
+    bare = parse(MINIMAL)
+    for table in ("build", "compose", "bundle", "readiness", "drain", "warm", "env"):
+        assert getattr(config, table) == getattr(bare, table)
+    assert config.release_repository == bare.release_repository
+    assert config.environment_order == ("staging", "production")
+
+
+def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += documented_keys(inner, f"{prefix}{name}.")
+        elif name == "environments":
+            keys += documented_keys(EnvironmentTable, "environments.<name>.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+@pytest.mark.parametrize("key", documented_keys(Config, ""))
+def test_every_key_is_in_the_reference(key: str) -> None:
+    assert f"| `{key}` |" in REFERENCE.read_text()
+
+
+@pytest.mark.parametrize("suffix", VARIABLES)
+def test_every_variable_is_in_the_reference(suffix: str) -> None:
+    assert f"`STAGING_{suffix}`" in REFERENCE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("addition", "sentence"),
+    [
+        ("[readines]\npath='/x'", "readines: unknown key (did you mean 'readiness'?)"),
+        ("[readiness]\nsucceses = 1", "readiness.succeses: unknown key (did you mean 'successes'?)"),
+        ("[readiness]\ntimeout_s = 0", "readiness.timeout_s: must be at least 0.1"),
+        ("[readiness]\ntimeout_s = nan", "readiness.timeout_s: must be a finite number"),
+        ("[readiness]\nsuccesses = true", "readiness.successes: must be a whole number"),
+        ('[readiness]\nsuccesses = "3"', "readiness.successes: must be a whole number"),
+        ('[readiness]\npath = "ready"', "readiness.path: must be a path that starts with '/', not 'ready'"),
+        ("[compose]\napp_port = 70000", "compose.app_port: must be at most 65535"),
+        ('[compose]\nworkers = "worker"', "compose.workers: must be a list"),
+        ('[compose]\nworkers = ["w", "w"]', "compose.workers: lists 'w' twice"),
+        ('[compose]\nworkers = ["app"]', "compose: app_service, migrator_service and workers must be different"),
+        ('[compose]\nfile = "../x.yml"', "compose.file: not a path for the deploy bundle"),
+        ('[build]\nargs = { "a b" = "x" }', "must be a build argument's name"),
+        ("[build]\nargs = { A = 1 }", "build.args.A: must be a string"),
+        ('[build]\ndockerfile = "/etc/x"', "build.dockerfile: must be a path relative to fairway.toml"),
+        ("build = 3", "build: must be a table"),
+        ('[bundle]\nfiles = [".env.production"]', "bundle.files: .env.production holds the hosts' secrets"),
+        ('[bundle]\nfiles = ["docker-compose.cicd.yml"]', "which always travels with a release"),
+        ('[env]\nrequired = ["A B"]', "env.required[1]: must be a variable's name"),
+        ("[environments.Staging]", "environments.Staging: must be an environment name"),
+        ('[environments.staging]\nhost = ["a"]', "environments.staging.host: unknown key (did you mean 'hosts'?)"),
+        ('[environments.staging]\ndeploy_path = "opt"', "environments.staging.deploy_path: must be an absolute path"),
+        ('[environments.staging]\ndeploy_path = "/a/../b"', "environments.staging.deploy_path: must be an absolute"),
+        ('[environments.staging]\ndeploy_path = "/a b"', "environments.staging.deploy_path: must be an absolute"),
+        ('[environments.staging]\ndeploy_path = "/"', "environments.staging.deploy_path: must be an absolute"),
+        ("[environments.staging]\nport = 0", "environments.staging.port: must be a port from 1 to 65535"),
+        ("[environments.staging]\nport = true", "environments.staging.port: must be a port, or a string"),
+        ('[environments.staging]\nport = "::1:80"', "environments.staging.port: must be a port from 1 to 65535"),
+        ('[environments.staging]\nport = "300.0.0.1:80"', "environments.staging.port: must be a port from 1"),
+        ('[environments.staging]\nedge_image = "-x"', "environments.staging.edge_image: must be an image reference"),
+        ('[environments.a]\npromote_from = "b"', "environments.a.promote_from: there is no environment 'b'"),
+        ('[environments.a]\npromote_from = "a"', "environments.a.promote_from: leads back to a"),
+        (
+            '[environments.a]\npromote_from = "b"\n[environments.b]\npromote_from = "a"',
+            "environments.b.promote_from: leads back to b",
+        ),
+        ("[environments.prod]\n[environments.production]", "environments.production.secrets_prefix: PROD is already"),
+        ('[environments.a]\nhosts = ["u@h", "ssh://u@h"]', "environments.a.hosts: lists the same host twice"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_key(addition: str, sentence: str) -> None:
+    line = next(line for line in refused(addition_first(addition)).splitlines() if sentence in line)
+    assert "fairway.toml: " in line
+
+
+def addition_first(addition: str) -> str:
+    """A bare key must stand before the first table."""
+    return MINIMAL + addition if addition.startswith("[") else addition + MINIMAL
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "project: is missing"),
+        (MINIMAL.replace("capakraken-app", "Capa"), "images.app: not an image repository"),
+        (MINIMAL.replace("ghcr.io/acme/capakraken-app", "acme/app"), "did you mean 'docker.io/acme/app'?"),
+        (MINIMAL.replace("-app", "-migrator"), "must be three different repositories"),
+        (MINIMAL.replace('"capakraken"', '"Capa Kraken"'), "project: not a project name: 'Capa Kraken'"),
+    ],
+)
+def test_what_is_missing_or_not_a_name_is_named(text: str, sentence: str) -> None:
+    assert sentence in refused(text)
+
+
+def test_all_problems_are_shown_at_once() -> None:
+    message = refused(MINIMAL + "[drain]\ntimeout_s = -1\n[warm]\nkep_s = 1\n[env]\nfile = 3")
+    assert message.startswith("fairway.toml has 3 problems")
+    assert "drain.timeout_s" in message
+    assert "(did you mean 'keep_s'?)" in message
+    assert "env.file: must be a string" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("project = \n", "fairway.toml, line 1"),
+        (MINIMAL + "[images]\n", "fairway.toml, line 6"),
+        (MINIMAL + "\n\nx = [1,", "fairway.toml, line 8"),
+        ("a = 'open", "fairway.toml, line 1"),
+    ],
+)
+def test_a_syntax_error_is_named_with_its_line(text: str, where: str) -> None:
+    assert refused(text).startswith(where)
+
+
+def test_a_file_that_is_not_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "fairway.toml").write_bytes(b"a = 1\nb = '\xff'\n")
+    with pytest.raises(Invalid, match="line 2: not UTF-8"):
+        load(tmp_path / "fairway.toml", {})
+
+
+def test_the_file_is_found_from_a_directory_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "src" / "deep"
+    below.mkdir(parents=True)
+    (tmp_path / "fairway.toml").write_text(MINIMAL)
+    monkeypatch.chdir(below)
+    assert load(environ={}).root == tmp_path
+    assert find(below) == tmp_path / "fairway.toml"
+
+
+def test_no_file_anywhere_is_said_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"there is no fairway\.toml here"):
+        find(tmp_path)
+    with pytest.raises(Invalid, match="there is no file"):
+        load(tmp_path / "fairway.toml", {})
+
+
+toml_values = st.recursive(
+    st.text(max_size=20) | st.integers(-10, 99999) | st.floats() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=6,
+)
+tables = st.sampled_from([*Config.model_fields, "imges", "environments"])
+
+
+@given(st.dictionaries(tables, toml_values, max_size=4))
+def test_no_document_breaks_the_check(document: dict[str, object]) -> None:
+    """Whatever the shapes, the answer is a configuration or an ``Invalid``."""
+    with suppress(Invalid):
+        assert isinstance(check(document, "fairway.toml"), Config)
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_parser(text: str) -> None:
+    assert refused(text).startswith("fairway.toml")
