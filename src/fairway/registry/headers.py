@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 
 _MAX_LENGTH = 8192
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME = re.compile(rf"\s*,?\s*({_NAME})(?:\s+|\s*$)(?!\s*=)")
+_SCHEME = re.compile(rf"\s*,?\s*({_NAME})(?:\s+|\s*$|(?=,))(?!\s*=)")
 _PARAMETER = re.compile(rf'\s*,?\s*({_NAME})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_NAME}))')
 _LINK = re.compile(r'\s*,?\s*<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))', re.IGNORECASE)
