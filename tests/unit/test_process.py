@@ -1,0 +1,67 @@
+"""The one module of the control side that runs processes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from fairway.engine.contract.errors import Failed
+from fairway.process import run, stream
+
+
+def test_a_process_is_run_to_its_end() -> None:
+    done = run(["sh", "-c", "cat; echo err >&2; exit 3"], input="in")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "in", "err\n")
+
+
+def test_a_failure_shows_the_end_of_what_was_said() -> None:
+    done = run(["sh", "-c", "seq 100 >&2; exit 1"])
+    with pytest.raises(Failed) as caught:
+        done.or_fail("counting failed", hint="count less")
+    assert (caught.value.what, caught.value.hint) == ("counting failed", "count less")
+    assert caught.value.why.splitlines() == [str(n) for n in range(81, 101)]
+    assert run(["echo", "x"]).or_fail("echo failed") == "x\n"
+
+
+def test_a_silent_failure_shows_the_exit_code() -> None:
+    with pytest.raises(Failed) as caught:
+        run(["false"]).or_fail("it failed")
+    assert caught.value.why == "false ended with exit code 1"
+
+
+def test_a_missing_program_is_said_with_what_to_install() -> None:
+    for start in (run, lambda argv: stream(argv, print)):
+        with pytest.raises(Failed, match="no-such-program is not installed"):
+            start(["no-such-program"])
+
+
+def test_a_missing_directory_is_not_taken_for_a_missing_program(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"the directory .* does not exist"):
+        run(["true"], cwd=tmp_path / "nowhere")
+
+
+def test_a_process_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(Failed, match=r"sleep 60 did not finish within 0\.05 s"):
+        run(["sleep", "60"], timeout_s=0.05)
+
+
+def test_bytes_that_are_no_text_do_not_matter() -> None:
+    assert run(["printf", r"\377"]).stdout == "\ufffd"
+
+
+def test_lines_come_one_by_one_from_both_streams() -> None:
+    lines: list[str] = []
+    done = stream(["sh", "-c", "echo a; echo b >&2; exit 2"], lines.append)
+    assert (lines, done.returncode, done.tail) == (["a", "b"], 2, "a\nb")
+
+
+def test_a_process_is_ended_when_nobody_wants_its_lines() -> None:
+    def enough(line: str) -> None:
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        stream(["sh", "-c", "echo a; exec sleep 60"], enough)
+    assert time.monotonic() - started < 5
