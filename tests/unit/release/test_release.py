@@ -75,7 +75,7 @@ esac
 """
         )
         self.program.chmod(0o755)
-        fake.before = self._take_notes  # type: ignore[assignment]
+        fake.before = self._take_notes
 
     def _take_notes(self, request: object) -> None:
         for reference in self._notes.read_text().split():
