@@ -8,7 +8,7 @@ import socket
 
 from fairway.config import Config, Environment, Host
 from fairway.engine.contract.errors import Invalid
-from fairway.registry import Archive, RegistryClient
+from fairway.registry import Archive, connect
 from fairway.remote.session import EngineSession
 from fairway.remote.transport import Transport, transport_for
 
@@ -26,7 +26,7 @@ def only_host(environment: Environment) -> Host:
 
 def transport_to(environment: Environment) -> Transport:
     """Return the way to an environment's host."""
-    return transport_for(only_host(environment))
+    return transport_for(only_host(environment), environment.ssh_config)
 
 
 def open_engine(environment: Environment) -> EngineSession:
@@ -37,7 +37,7 @@ def open_engine(environment: Environment) -> EngineSession:
 def open_archive(config: Config) -> Archive:
     """Return the archive of the project's releases."""
     repository = config.release_repository
-    return Archive(RegistryClient(repository.registry), repository)
+    return Archive(connect(repository.registry), repository)
 
 
 def whoami() -> str:

@@ -21,15 +21,15 @@ def release(
     reads their digests back from the registry, and archives release.json with the
     deploy bundle. A tag that already names other bytes is refused, never moved.
     """
-    from fairway.cli.context import whoami
     from fairway.cli.output import print_json, print_table
     from fairway.cli.progress import Progress
     from fairway.config import load
-    from fairway.release import make_release
+    from fairway.release import ReleaseOutcome, make_release
 
     with Progress() as progress:
-        result = make_release(load(), allow_dirty=allow_dirty, by=whoami(), reporter=progress)
+        result = make_release(load(), allow_dirty=allow_dirty, reporter=progress)
     made = result.named.release
+    existing = result.outcome is ReleaseOutcome.EXISTING
     if as_json:
         print_json(
             {
@@ -38,7 +38,7 @@ def release(
                 "app": made.app.reference,
                 "migrator": made.migrator.reference,
                 "bundle": made.bundle.digest,
-                "already_released": result.already_released,
+                "outcome": result.outcome.value,
             }
         )
         return
@@ -51,4 +51,4 @@ def release(
             ("bundle", made.bundle.digest),
         ],
     )
-    print(f"{'already released' if result.already_released else 'released'}: {made.tag}")
+    print(f"{'released before' if existing else 'released'}: {made.tag}")

@@ -14,17 +14,16 @@ def releases(
     as_json: JsonOption = False,
 ) -> None:
     """List the releases in the archive, newest first."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from fairway.cli.context import open_archive
-    from fairway.cli.output import print_json, print_table
+    from fairway.cli.output import print_json, print_table, show_error
     from fairway.config import load
 
     archive = open_archive(load())
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        found = [released.named for released in pool.map(archive.get, archive.list())]
-    found.sort(key=lambda named: named.release.created_at, reverse=True)
-    found = found[:limit]
+    entries = archive.read_all(archive.tags())
+    for entry in entries:
+        if entry.error is not None:
+            show_error(entry.error)
+    found = [entry.named for entry in entries if entry.named is not None][:limit]
     if as_json:
         print_json(
             [

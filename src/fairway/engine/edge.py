@@ -44,12 +44,19 @@ resolvers docker
     timeout resolve 1s
     timeout retry 1s
     hold valid 1s
+    # While Docker's name service is away (a daemon restarting), the last address goes on being right.
+    hold timeout 24h
+    hold refused 24h
+    hold other 24h
 
 defaults
     mode http
     log global
     option dontlognull
     option redispatch
+    # A kept connection may be closed by the application just as the next request is sent on it;
+    # one connection a request to the slot, over the host's own bridge, never meets that.
+    option http-server-close
     retries 3
     timeout connect 2s
     timeout queue 10s
@@ -177,7 +184,7 @@ class Edge:
         """Ask a slot's readiness path once, through the edge."""
         connection = _UnixHTTPConnection(self._run_dir / f"probe-{slot.value}.sock", timeout_s)
         try:
-            connection.request("GET", path, headers={"Host": "fairway", "User-Agent": "fairway-readiness"})
+            connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "fairway-readiness"})
             response = connection.getresponse()
             body = response.read(MAX_BODY_BYTES).decode("utf-8", errors="replace")
             if response.getheader(_FROM_SLOT) is None:

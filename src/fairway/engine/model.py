@@ -67,10 +67,10 @@ def check_roles(model: Model, roles: ComposeRoles) -> None:
     Raises ``Invalid`` or ``Refused`` naming the service.
     """
     services = _services(model)
-    for service in (roles.app_service, roles.migrator_service, *roles.workers):
-        if service not in services:
+    for role in (roles.app_service, roles.migrator_service, *roles.workers):
+        if role not in services:
             raise Invalid(
-                f"{roles.file} has no service {service!r}",
+                f"{roles.file} has no service {role!r}",
                 why=f"fairway.toml names it under compose; the file has {', '.join(sorted(services)) or 'none'}",
             )
     for name, service in services.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from fairway.config import Config, Environment
+from fairway.config import Environment
 from fairway.engine.contract.errors import Invalid, Refused
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.protocol import Operation, Outcome
@@ -34,16 +34,6 @@ def refuse_unpromoted(target: Environment) -> None:
             why=f"fairway.toml: environments.{target.name}.promote_from",
             hint=f"fairway promote <tag> --to {target.name}",
         )
-
-
-def source_of(config: Config, target: Environment) -> Environment:
-    """Return the environment that proves releases for this one. Raises ``Invalid`` when none is named."""
-    if target.promote_from is None:
-        raise Invalid(
-            f"{target.name} does not say where its releases are proven",
-            hint=f'fairway.toml: [environments.{target.name}] promote_from = "staging"',
-        )
-    return config.environment(target.promote_from)
 
 
 def prove(engine: EngineSession, source: str, released: ArchivedRelease) -> None:

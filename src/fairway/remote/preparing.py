@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from fairway.config import Config, Environment
+from fairway.config.environment import default_prefix
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.protocol import Operation
-from fairway.registry import credentials_for
+from fairway.registry import find_credentials
 from fairway.remote.bootstrap import install_engine
 from fairway.remote.session import EngineSession
 from fairway.remote.transport import Transport
@@ -41,10 +42,13 @@ def prepare_host(config: Config, target: Environment, transport: Transport, prog
 
 
 def _login(target: Environment, registry: str) -> tuple[str, str]:
-    credentials = target.registry_credentials or credentials_for(registry)
-    if credentials is None:
+    """Return what the host logs in with: the environment's own login, or this machine's."""
+    if target.login is not None and target.login.registry == registry:
+        return target.login.username, target.login.token.get_secret_value()
+    credentials = find_credentials(registry)
+    if credentials is None or not credentials.username:
         raise Invalid(
             f"there is no login for {registry} to give to the host",
-            hint=f"docker login {registry} here, or set {target.secrets_prefix}_GHCR_USERNAME and _GHCR_TOKEN",
+            hint=f"docker login {registry} here, or set {default_prefix(target.name)}_GHCR_USERNAME and _GHCR_TOKEN",
         )
-    return credentials.username, credentials.password.get_secret_value()
+    return credentials.username, credentials.password

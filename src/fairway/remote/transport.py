@@ -41,8 +41,9 @@ class LocalTransport:
 class SshTransport:
     """The host is reached by the OpenSSH client, with the user's own configuration, agent and known hosts."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, ssh_config: Path | None) -> None:
         self._host = host
+        self._ssh_config = ssh_config
         self.name = host.name
 
     def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
@@ -60,22 +61,22 @@ class SshTransport:
             "ControlPersist": str(_KEEP_CONNECTION_S),
         }
         argv = ["ssh", "-T"]
-        if self._host.ssh_config is not None:
-            argv += ["-F", str(self._host.ssh_config)]
+        if self._ssh_config is not None:
+            argv += ["-F", str(self._ssh_config)]
         if self._host.port is not None:
             argv += ["-p", str(self._host.port)]
         if self._host.user is not None:
             argv += ["-l", self._host.user]
-        if self._host.ssh_key is not None:
-            argv += ["-i", str(_key_file(self._host.ssh_key.get_secret_value())), "-o", "IdentitiesOnly=yes"]
+        if self._host.identity is not None:
+            argv += ["-i", str(_key_file(self._host.identity.get_secret_value())), "-o", "IdentitiesOnly=yes"]
         for key, value in options.items():
             argv += ["-o", f"{key}={value}"]
         return argv
 
 
-def transport_for(host: Host) -> Transport:
-    """Return the transport that reaches a host."""
-    return LocalTransport() if host.local else SshTransport(host)
+def transport_for(host: Host, ssh_config: Path | None) -> Transport:
+    """Return the transport that reaches a host; ``ssh_config`` stands for the user's own."""
+    return LocalTransport() if host.local else SshTransport(host, ssh_config)
 
 
 def _popen(argv: list[str]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,1 @@
+"""Capacity planning: who works on what, week by week."""

@@ -1,0 +1,1 @@
+"""Live updates: who may hear of a change, and how it reaches them."""

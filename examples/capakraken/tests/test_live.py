@@ -1,0 +1,108 @@
+"""The application with a real PostgreSQL and Redis, started from Docker for this run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from starlette.testclient import TestClient
+
+from capakraken.app import make_app, make_services
+from capakraken.migrate import migrate
+from capakraken.planning import week_of
+from capakraken.settings import Settings, read_settings
+
+POSTGRES = os.environ.get("POSTGRES_TEST_IMAGE", "postgres:17")
+REDIS = os.environ.get("REDIS_TEST_IMAGE", "redis:8")
+
+
+def _docker(*args: str) -> str:
+    return subprocess.run(["docker", *args], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _start(image: str, *args: str) -> tuple[str, str, int]:
+    label = "dev.fairway.testbed=1"
+    name = _docker("run", "--detach", "--rm", "--label", label, "--publish-all", *args, image)
+    address = _docker("port", name).splitlines()[0].rpartition("-> ")[2]
+    return name, "127.0.0.1", int(address.rpartition(":")[2])
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Settings]:
+    if not os.environ.get("CAPAKRAKEN_LIVE"):
+        pytest.skip("CAPAKRAKEN_LIVE is not set: no Docker to start PostgreSQL and Redis with")
+    started = []
+    password = secrets.token_hex(8)
+    try:
+        database = _start(POSTGRES, "-e", "POSTGRES_USER=capakraken", "-e", f"POSTGRES_PASSWORD={password}")
+        started.append(database[0])
+        cache = _start(REDIS)
+        started.append(cache[0])
+        found = read_settings(
+            {
+                "POSTGRES_HOST": database[1],
+                "POSTGRES_PORT": str(database[2]),
+                "POSTGRES_PASSWORD": password,
+                "REDIS_URL": f"redis://{cache[1]}:{cache[2]}/0",
+                "NEXTAUTH_URL": "http://localhost",
+                "NEXTAUTH_SECRET": secrets.token_hex(32),
+                "ADMIN_EMAIL": "admin@example.com",
+                "ADMIN_PASSWORD": "correct-horse",
+                "FAIRWAY_RELEASE": "sha-4f4f4f4",
+            }
+        )
+        deadline = time.monotonic() + 60
+        while migrate(found) != 0:
+            assert time.monotonic() < deadline, "PostgreSQL did not come up"
+            time.sleep(0.2)
+        yield found
+    finally:
+        if started:
+            _docker("rm", "--force", "--volumes", *started)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(make_app(make_services(settings))) as made:
+        yield made
+
+
+def _sign_in(client: TestClient) -> None:
+    form = {"email": "Admin@example.com", "password": "correct-horse"}
+    assert client.post("/sign-in", data=form, follow_redirects=False).status_code == 303
+
+
+def test_it_is_ready_when_migrated(client: TestClient) -> None:
+    answer = client.get("/api/ready")
+    assert (answer.status_code, answer.json()["failing"]) == (200, [])
+
+
+def test_migrating_again_changes_nothing(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert migrate(settings) == 0
+    assert "applied" not in capsys.readouterr().out
+
+
+def test_nobody_gets_in_without_the_password(client: TestClient) -> None:
+    assert client.post("/sign-in", data={"email": "admin@example.com", "password": "x"}).status_code == 401
+    assert client.get("/api/sse/timeline").status_code == 401
+    assert client.post("/allocations").status_code == 401
+    assert "Sign in" in client.get("/").text
+
+
+def test_planned_hours_are_on_the_timeline(client: TestClient) -> None:
+    _sign_in(client)
+    week = week_of(datetime.now(UTC).date()).isoformat()
+    answer = client.post("/allocations", data={"person": 1, "project": 1, "week": week, "hours": "17,5"})
+    assert answer.json()["hours"] == "17.5"
+    assert 'value="17.50"' in client.get("/").text
+
+
+@pytest.mark.parametrize("form", [{}, {"person": "x"}, {"person": 1, "project": 1, "week": "soon", "hours": 1}])
+def test_a_form_that_is_not_an_allocation_is_refused(client: TestClient, form: dict[str, object]) -> None:
+    _sign_in(client)
+    assert client.post("/allocations", data=form).status_code == 400
