@@ -25,6 +25,7 @@ from fairway.registry.http import Answer
 from fairway.registry.session import Session, same_origin
 
 MAX_TAGS = 100_000
+PAGE_SIZE = 1000
 _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ACCEPT = {"Accept": ", ".join(MediaType.MANIFESTS)}
 
@@ -177,7 +178,7 @@ class RegistryClient:
 
     def _tag_pages(self, repository: Repository) -> Iterator[Answer]:
         action = f"list the tags of {repository.path}"
-        target: str | httpx.URL | None = f"/v2/{repository.path}/tags/list?n=1000"
+        target: str | httpx.URL | None = f"/v2/{repository.path}/tags/list?n={PAGE_SIZE}"
         seen: set[str] = set()
         while target is not None:
             answer = self._session.ask(
