@@ -46,16 +46,7 @@ install_packages() { # names...
     can_be_root || fail "installing Docker needs root, or sudo without a password"
     for package in "$@"; do names+=("$package$suffix"); done
     say "installing: ${names[*]} iptables"
-    as_root mkdir -p "$RUN_STATE"
-    local log="/tmp/fairway-dev-apt.$$.log"
-    # The service must not start by itself where there is no service manager to look after it.
-    if ! as_root env DEBIAN_FRONTEND=noninteractive sh -c '
-            apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
-        ' sh "${names[@]}" iptables >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
-        fail "apt could not install Docker (whole output: $log)"
-    fi
-    rm -f "$log"
+    apt_install "${names[@]}" iptables
 }
 
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }

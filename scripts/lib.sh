@@ -20,6 +20,19 @@ as_root() {
 
 can_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
 
+apt_install() { # packages...
+    local log
+    log=$(mktemp)
+    # shellcheck disable=SC2016 # the inner shell's arguments
+    if ! as_root env DEBIAN_FRONTEND=noninteractive sh -c '
+            apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+        ' sh "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        fail "apt could not install: $* (whole output: $log)"
+    fi
+    rm -f "$log"
+}
+
 # $1 is at least version $2 (both like 2.24.1; a leading v and a suffix are ignored)
 at_least() {
     local have=${1#v}

@@ -24,20 +24,30 @@ find_python() {
     return 1
 }
 
+# Install what is missing of a few small programs, where that is ours to do; say what otherwise.
+get_programs() {
+    local packages=()
+    find_python >/dev/null || packages+=(python3 python3-venv)
+    # venv can be there without the part that makes one.
+    if python=$(find_python) && ! "$python" -c 'import ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
+    command -v git >/dev/null || packages+=(git)
+    command -v ssh-keygen >/dev/null || packages+=(openssh-client)
+    command -v openssl >/dev/null || packages+=(openssl)
+    [ ${#packages[@]} -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null || ! can_be_root; then
+        fail "please install what Debian calls: ${packages[*]}"
+    fi
+    say "installing: ${packages[*]}"
+    apt_install ca-certificates "${packages[@]}"
+}
+
 get_uv() { # python
     UV="$STATE/uv/bin/uv"
     [ "$("$UV" --version 2>/dev/null | cut -d ' ' -f 2)" = "$UV_VERSION" ] && return 0
     say "installing uv $UV_VERSION into .testbed/uv"
     rm -rf "$STATE/uv"
     mkdir -p "$STATE"
-    if ! "$1" -m venv "$STATE/uv" >/dev/null 2>&1; then
-        rm -rf "$STATE/uv"
-        command -v apt-get >/dev/null && can_be_root || fail "$1 has no venv module; please install it (Debian: apt-get install python3-venv)"
-        say "installing python3-venv"
-        as_root env DEBIAN_FRONTEND=noninteractive sh -c \
-            'apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv' >/dev/null
-        "$1" -m venv "$STATE/uv" >/dev/null
-    fi
+    "$1" -m venv "$STATE/uv" >/dev/null
     "$STATE/uv/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location "uv==$UV_VERSION"
 }
 
@@ -45,6 +55,7 @@ if [ "${1:-}" != lock ] && [ -x .venv/bin/fairway ] && [ "$(cat "$STAMP" 2>/dev/
     exit 0
 fi
 
+get_programs
 python=$(find_python) || fail "Python 3.11 or newer is needed (Debian: apt-get install python3 python3-venv)"
 get_uv "$python"
 

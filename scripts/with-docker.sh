@@ -25,6 +25,7 @@ FAIRWAY_RUN="run-$$-$(date +%s)"
 export FAIRWAY_RUN
 child=
 
+# shellcheck disable=SC2317,SC2329 # called by the trap
 others_use_it() {
     local user
     for user in "$RUN_STATE"/users/*; do
@@ -35,6 +36,7 @@ others_use_it() {
     return 1
 }
 
+# shellcheck disable=SC2317,SC2329
 clean_up() {
     trap '' INT TERM HUP
     # The command removes what it made. This is for one that was killed.

@@ -44,7 +44,7 @@ class _Facts:
 
     subnet: str
     password: str
-    hosts: tuple[str, ...]
+    hosts: dict[str, int]
 
 
 class Testbed:
@@ -61,6 +61,8 @@ class Testbed:
         self.state = STATE / "beds" / self.name
         self._wanted = hosts
         self._hosts: dict[str, Host] = {}
+        self._numbers: dict[str, int] = {}
+        self._next_number = FIRST_HOST
         self._registry: Registry | None = None
         self._network: Network | None = None
 
@@ -113,21 +115,22 @@ class Testbed:
         bed = cls(name)
         try:
             facts: dict[str, Any] = json.loads(bed._facts_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            bed._network = Network(facts["subnet"])
+            bed._numbers = dict(facts["hosts"])
+            bed._registry = bed._describe_registry(facts["password"])
+        except (OSError, ValueError, KeyError):
             raise TestbedError(f"no testbed {name} is running; python -m testbed up") from None
-        bed._network = Network(facts["subnet"])
-        bed._registry = bed._describe_registry(facts["password"])
-        for number, host in enumerate(facts["hosts"]):
-            bed._hosts[host] = bed._describe_host(host, number)
+        bed._hosts = {host: bed._describe_host(host) for host in bed._numbers}
+        bed._next_number = max([FIRST_HOST - 1, *bed._numbers.values()]) + 1
         return bed
 
     @classmethod
     def remove(cls, name: str) -> None:
-        """Remove a bed that another process started, or left behind."""
-        try:
-            cls.attach(name).stop()
-        except TestbedError:
-            cls(name).stop()
+        """Remove a bed that another process started, or left behind half made."""
+        bed = cls(name)
+        for network in inspect("network", bed._network_name):
+            bed._network = Network(network["IPAM"]["Config"][0]["Subnet"])
+        bed.stop()
 
     # -- the parts
 
@@ -159,8 +162,11 @@ class Testbed:
         return host
 
     def remove_host(self, name: str) -> None:
-        """Remove a host and all it held; its number and its key are not used again."""
+        """Remove a host and all it held."""
         docker("rm", "--force", "--volumes", self.host(name).container)
+        del self._hosts[name], self._numbers[name]
+        shutil.rmtree(self._host_directory(name))
+        self._write_hosts()
 
     # -- the files that lead to them
 
@@ -232,9 +238,7 @@ class Testbed:
     def _make_network(self) -> Network:
         """Take the first network that neither this machine nor another bed uses."""
         for subnet in candidates():
-            made = docker(
-                *("network", "create", *self._labels, f"--subnet={subnet}", self._network_name), check=False
-            )
+            made = docker(*("network", "create", *self._labels, f"--subnet={subnet}", self._network_name), check=False)
             if made.returncode == 0:
                 return subnet
             if "overlap" not in made.stderr:
@@ -250,20 +254,19 @@ class Testbed:
             container=f"{self._network_name}-registry",
         )
 
-    def _describe_host(self, name: str, number: int) -> Host:
-        return Host(name, self._address(FIRST_HOST + number), f"{self._network_name}-{name}", self.ssh_config)
+    def _describe_host(self, name: str) -> Host:
+        return Host(name, self._address(self._numbers[name]), f"{self._network_name}-{name}", self.ssh_config)
 
     def _write_files(self, password: str) -> None:
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "fairway-dev", "-f", self.state / "id_ed25519"])
         write_private(self.ca_bundle, certificates.bundle(self.registry.ca_file))
         login = {"auth": self.registry.authorization.removeprefix("Basic ")}
         write_config(self.docker_config, {self.registry.address: login})
-        write_private(self._facts_file, "")
         self._write_hosts()
 
     def _write_hosts(self) -> None:
         """Write what depends on which hosts there are."""
-        facts = _Facts(str(self._network), self.registry.password, tuple(self._hosts))
+        facts = _Facts(str(self._network), self.registry.password, dict(self._numbers))
         write_private(self._facts_file, json.dumps(vars(facts)))
         keys = {name: (self._host_directory(name) / "ssh_host_ed25519_key.pub") for name in self._hosts}
         known = (f"{self._hosts[name].address} {key.read_text(encoding='ascii')}" for name, key in keys.items())
@@ -297,8 +300,9 @@ class Testbed:
             "log-level": "warn",
         }
         (directory / "daemon.json").write_text(json.dumps(daemon, indent=1), encoding="ascii")
-        host = self._describe_host(name, len(self._hosts))
-        self._hosts[name] = host
+        self._numbers[name] = self._next_number
+        self._next_number += 1
+        host = self._hosts[name] = self._describe_host(name)
         self._write_hosts()
         return host
 

@@ -29,8 +29,10 @@ def make(directory: Path, address: str) -> None:
         )
         request = directory / "registry.csr"
         run(
-            ["openssl", "req", "-new", *_EC, "-subj", f"/CN={address}"]
-            + ["-keyout", directory / "registry.key", "-out", request]
+            [
+                *("openssl", "req", "-new", *_EC, "-subj", f"/CN={address}"),
+                *("-keyout", directory / "registry.key", "-out", request),
+            ]
         )
         extensions = directory / "registry.ext"
         extensions.write_text(
@@ -67,7 +69,9 @@ def trust(registry: str, ca_file: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "ca.crt").write_bytes(ca_file.read_bytes())
         return
-    _as_root(f"mkdir -p '/certs.d/{registry}' && cat >'/certs.d/{registry}/ca.crt'", ca_file.read_text(encoding="ascii"))
+    _as_root(
+        f"mkdir -p '/certs.d/{registry}' && cat >'/certs.d/{registry}/ca.crt'", ca_file.read_text(encoding="ascii")
+    )
 
 
 def distrust(registry: str) -> None:

@@ -53,7 +53,13 @@ REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 
 # An open registry: Debian's own default asks for a login.
-MIRROR_CONFIG = "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n"
+MIRROR_CONFIG = """\
+version: 0.1
+log: {level: warn}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+http: {addr: ':5000'}
+"""
 
 MIRRORED = (POSTGRES, REDIS, HAPROXY)
 # The biggest first: there are more images than processors.
@@ -235,11 +241,9 @@ def _bootstrap_base(say: Callable[[str], None]) -> None:
     program = shutil.which("mmdebstrap")
     if program is None:
         say("installing mmdebstrap")
-        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        run([*root, "apt-get", "update", "-qq"], timeout_s=300)
-        run([*root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "mmdebstrap"], timeout_s=300)
+        _shell("apt_install mmdebstrap debian-archive-keyring")
         program = "mmdebstrap"
-    mirror = run(["bash", "-c", ". scripts/lib.sh && debian_mirror"], cwd=ROOT).stdout.strip()
+    mirror = _shell("debian_mirror")
     say(f"building {BASE.name} from {mirror}")
     make = [
         program,
@@ -259,8 +263,10 @@ def _bootstrap_base(say: Callable[[str], None]) -> None:
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(make, stdout=subprocess.PIPE, stderr=errors) as maker:
             imported = subprocess.run(
-                ["docker", "import", f"--change=LABEL {LABEL}=1", f"--change=LABEL {HASH_LABEL}={_hash(BASE, '')}"]
-                + ["--change=CMD bash", "-", BASE.name],
+                [
+                    *("docker", "import", "--change=CMD bash", f"--change=LABEL {LABEL}=1"),
+                    *(f"--change=LABEL {HASH_LABEL}={_hash(BASE, '')}", "-", BASE.name),
+                ],
                 stdin=maker.stdout,
                 capture_output=True,
                 env=environment(),
@@ -270,6 +276,11 @@ def _bootstrap_base(say: Callable[[str], None]) -> None:
         errors.seek(0)
         if maker.returncode or imported.returncode:
             raise TestbedError(f"Debian could not be bootstrapped:\n{errors.read().decode()}{imported.stderr}")
+
+
+def _shell(command: str) -> str:
+    """Run one of the functions that the scripts share."""
+    return run(["bash", "-c", f"set -e; . scripts/lib.sh; {command}"], cwd=ROOT, timeout_s=300).stdout.strip()
 
 
 def _fill_mirror(record: dict[str, Any], say: Callable[[str], None]) -> None:

@@ -43,7 +43,10 @@ def run(
             **source,  # type: ignore[call-overload]
         )
     except subprocess.TimeoutExpired as error:
-        raise TestbedError(f"no end after {timeout_s:.0f} s: {shown}\n{error.stdout}\n{error.stderr}") from None
+        said = b"".join(
+            part.encode() if isinstance(part, str) else part for part in (error.stdout, error.stderr) if part
+        )
+        raise TestbedError(f"no end after {timeout_s:g} s: {shown}\n{said.decode(errors='replace')}") from None
     except OSError as error:
         raise TestbedError(f"cannot run {shown}: {error}") from None
     if check and done.returncode != 0:

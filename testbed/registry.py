@@ -9,8 +9,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.docker import docker
-from testbed.images import HOST, LABEL, REGISTRY
+from testbed.docker import LABEL, docker
+from testbed.images import HOST
 from testbed.waiting import wait_for
 
 CONFIG = """\
@@ -98,11 +98,6 @@ def password_hash(password: str) -> str:
 
     Perl is part of every Debian and asks the C library; Python's own module is gone since 3.13.
     """
-    script = 'chomp(my $p = <STDIN>); my @c = ("a".."z", 0..9); print crypt($p, q($2y$05$) . join "", map $c[rand @c], 1..22)'
+    script = "chomp(my $p = <STDIN>); print crypt($p, q($2y$05$) . join '', map chr(97 + rand 26), 1..22)"
     arguments = ("run", "--rm", "--interactive", f"--label={LABEL}=1", "--network=none", "--entrypoint=perl")
     return docker(*arguments, HOST.name, "-e", script, stdin=password + "\n").stdout.strip()
-
-
-def image() -> str:
-    """Return the image it runs."""
-    return REGISTRY.name

@@ -1,0 +1,54 @@
+# Everything a newcomer or a pipeline runs. `make help` lists it.
+PYTHON := .venv/bin/python
+DOCKER := scripts/with-docker.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock docker images lint test test-unit test-host demo bench up down clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## prepare .venv (quick when nothing has changed)
+	@scripts/setup.sh
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@scripts/setup.sh lock
+
+docker: ## make Docker usable: a daemon that runs is left alone, one is installed and started where there is none
+	@scripts/docker.sh ensure
+
+images: setup docker ## prepare the testbed's images
+	@scripts/images.sh
+
+lint: setup ## style, types, layers, the engine's Python floor, shell scripts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/vermin -t=3.9- --no-tips --violations src/fairway/engine
+	.venv/bin/shellcheck -x -P SCRIPTDIR scripts/*.sh .ci/run testbed/images/*/*.sh
+
+test: setup ## all tests; prepares Docker and the images first, leaves nothing running
+	@$(DOCKER) scripts/test.sh
+
+test-unit: setup ## the tests that need nothing but Python
+	@$(PYTHON) -m pytest tests/unit
+
+test-host: setup ## the tests on real hosts; FAIRWAY_TESTBED=dev uses the testbed of `make up`
+	@$(DOCKER) scripts/test.sh tests/host
+
+demo: setup ## a release built, staged, promoted under load and rolled back, on this machine
+	@$(DOCKER) $(PYTHON) -m testbed demo
+
+bench: setup ## measure Fairway beside the plain shell way
+	@$(DOCKER) $(PYTHON) -m benchmarks
+
+up: setup docker ## leave a registry and two hosts running, to develop with
+	@$(PYTHON) -m testbed up
+
+down: setup docker ## remove what `make up` left running
+	@$(PYTHON) -m testbed down
+
+clean: setup ## remove everything that was made: containers, networks, volumes, images, certificates, .venv
+	@scripts/clean.sh
+	rm -rf .testbed .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

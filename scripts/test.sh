@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Run the tests, pytest's summary last: test.sh [PYTEST ARGUMENTS...]
+# Without arguments: everything, the quick tests first, the example's own among them.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+scripts/images.sh
+if [ $# = 0 ]; then
+    set -- tests/unit
+    for directory in tests/host tests/faults examples/*/tests; do
+        if [ -d "$directory" ]; then set -- "$@" "$directory"; fi
+    done
+fi
+say "running the tests: $*"
+exec .venv/bin/python -m pytest "$@"
