@@ -29,7 +29,7 @@ def install_engine(transport: Transport, deploy_path: str) -> dict[str, Any]:
         "sha256": hashlib.sha256(engine.content).hexdigest(),
     }
     source = resources.files("fairway.remote").joinpath("installer.py").read_text(encoding="utf-8")
-    program = f"{source}\nprint(json.dumps(install(**json.loads({json.dumps(payload)!r}))))\n"
+    program = f"{source}\nmain({json.dumps(payload)!r})\n"
     process = transport.start(["python3", "-I", "-"])
     said, errors = process.communicate(program.encode())
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -59,3 +60,8 @@ def install(deploy_path: str, file_name: str, content: str, sha256: str) -> dict
             f"as root on the host: install -d -o {user} {deploy_path}",
         )
     return {"installed": not known, "python": platform.python_version()}
+
+
+def main(payload: str) -> None:
+    """Install what the payload, a JSON object of ``install``'s arguments, holds; print the answer."""
+    print(json.dumps(install(**json.loads(payload))))
