@@ -22,6 +22,7 @@ MAX_ERROR_BYTES = 64 * 1024
 ATTEMPTS = 5
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 30.0
+_PATIENCE_S = 20.0
 _BODY_TIMEOUT_S = 600.0
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
@@ -117,17 +118,21 @@ class Http:
     def persistently(self, attempt: Callable[[], T]) -> T:
         """Run an attempt up to five times, waiting longer each time, as long as it raises ``Transient``.
 
-        The wait doubles from a quarter of a second, with jitter; a ``Retry-After`` goes
-        before it, and one of more than 30 s ends it.
+        The wait doubles from a quarter of a second, with jitter. A ``Retry-After`` goes
+        before it, and one of more than 30 s ends it. So do attempts that have taken 20 s
+        together: a registry that does not answer is reported, not asked again and again.
         """
+        taken_s = 0.0
         for number in range(ATTEMPTS):
+            started = time.monotonic()
             try:
                 return attempt()
             except Transient as failure:
+                taken_s += time.monotonic() - started
                 wait_s = failure.wait_s
                 if wait_s is None:
                     wait_s = _FIRST_WAIT_S * 2**number * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
-                if number == ATTEMPTS - 1 or wait_s > _LONGEST_WAIT_S:
+                if number == ATTEMPTS - 1 or wait_s > _LONGEST_WAIT_S or taken_s > _PATIENCE_S:
                     raise failure.error from None
                 self._sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")

@@ -27,7 +27,8 @@ def check_compose(docker: Docker, config: Config) -> None:
             f"fairway.toml: compose.file: there is no {path}",
             hint="write a Compose file whose services use ${APP_IMAGE} and ${MIGRATOR_IMAGE}",
         )
-    command = docker("compose", "--file", str(path), "--profile", "*", "config", "--no-interpolate", "--format", "json")
+    command = docker("compose", "--project-name", config.project, "--file", str(path), "--profile", "*")
+    command += ["config", "--no-interpolate", "--format", "json"]
     done = process.run(command, cwd=config.root)
     if done.returncode != 0:
         raise Invalid(f"{config.compose.file} is not a Compose file that can be read", why=done.tail)

@@ -140,6 +140,12 @@ def test_what_is_missing_or_not_a_name_is_named(text: str, sentence: str) -> Non
     assert sentence in refused(text)
 
 
+def test_a_schema_can_be_made_of_the_models() -> None:
+    schema = Config.model_json_schema()
+    assert set(schema["required"]) == {"project", "images"}
+    assert schema["additionalProperties"] is False
+
+
 def test_all_problems_are_shown_at_once() -> None:
     message = refused(MINIMAL + "[drain]\ntimeout_s = -1\n[warm]\nkep_s = 1\n[env]\nfile = 3")
     assert message.startswith("fairway.toml has 3 problems")

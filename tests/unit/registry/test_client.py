@@ -511,3 +511,13 @@ def test_plain_http_is_spoken_to_no_other_machine(fake: FakeRegistry, registry: 
     fake.before = before
     with pytest.raises(Unreachable, match="does not speak TLS"):
         fake.client(LOGIN, registry).ping()
+
+
+def test_a_registry_that_does_not_answer_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that runs into its timeout takes long enough."""
+    fake = failing(99, httpx.ReadTimeout("slow"))
+    clock = iter(range(0, 1000, 15))
+    monkeypatch.setattr("fairway.registry.http.time.monotonic", lambda: float(next(clock)))
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        fake.client().head_manifest(APP, "sha-4f2a9c1")
+    assert len(fake.requests) == 2

@@ -67,7 +67,7 @@ target() {{ case "$1" in *-app:*) echo runner ;; *) echo migrator ;; esac; }}
 echo "$1 $2" >> $here/log
 case "$1 $2" in
   *version) ;;
-  "compose --file") cat $here/model.json ;;
+  "compose --project-name") cat $here/model.json ;;
   "buildx build") echo "#1 building" ;;
   "image inspect") cat $here/$(target "$5").id ;;
   push*) echo "$2" >> $here/pushed; echo "x: digest: $(cat $here/$(target "$2").digest) size: 1" ;;
