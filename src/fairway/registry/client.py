@@ -7,6 +7,7 @@ Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 import time
@@ -30,6 +31,19 @@ _REFERENCE = re.compile(r"sha256:[0-9a-f]{64}|[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _ACCEPT = {"Accept": ", ".join(MediaType.MANIFESTS)}
 
 
+class Access(enum.Enum):
+    """What a client asks a token server for, besides what a request needs by itself.
+
+    One that will push asks for that from its first look on. Registries such as GHCR
+    answer "denied" to the question whether a repository has a tag, as long as there is
+    no such repository, but not to somebody who may make it; and a login that may not
+    push shows before a build instead of after it.
+    """
+
+    PULL = "pull"
+    PUSH = "pull,push"
+
+
 class RegistryClient:
     """A client of one registry, ``host`` or ``host:port``.
 
@@ -46,9 +60,11 @@ class RegistryClient:
         registry: str,
         credentials: Credentials | None = None,
         *,
+        access: Access = Access.PULL,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._access = access
         self._session = Session(registry, credentials, transport=transport, sleep=sleep)
 
     def __enter__(self) -> RegistryClient:
@@ -73,7 +89,7 @@ class RegistryClient:
         """Return what a tag or digest names, or ``None`` when it names nothing."""
         action = f"read {repository.path}"
         path = self._manifest_path(repository, reference)
-        answer = self._session.ask("HEAD", path, scope=_pull(repository), action=action, headers=_ACCEPT)
+        answer = self._session.ask("HEAD", path, scope=_scope(repository, self._access), action=action, headers=_ACCEPT)
         if answer.status == 404:
             return None
         digest = answer.headers.get("Docker-Content-Digest", "")
@@ -94,7 +110,7 @@ class RegistryClient:
         answer = self._session.ask(
             "GET",
             path,
-            scope=_pull(repository),
+            scope=_scope(repository, self._access),
             action=action,
             headers=_ACCEPT,
             limit_bytes=MAX_MANIFEST_BYTES,
@@ -124,7 +140,7 @@ class RegistryClient:
         answer = self._session.ask(
             "PUT",
             path,
-            scope=_push(repository),
+            scope=_scope(repository, Access.PUSH),
             action=action,
             headers={"Content-Type": media_type},
             content=content,
@@ -138,7 +154,7 @@ class RegistryClient:
         """Say whether a repository has a blob."""
         action = f"read {repository.path}"
         path = f"/v2/{repository.path}/blobs/{digest}"
-        answer = self._session.ask("HEAD", path, scope=_pull(repository), action=action)
+        answer = self._session.ask("HEAD", path, scope=_scope(repository, self._access), action=action)
         if answer.status not in (200, 404):
             raise self._session.refusal(answer, action)
         return answer.status == 200
@@ -147,7 +163,9 @@ class RegistryClient:
         """Return a blob's bytes, which have the digest asked for. Raises ``Failed`` beyond the limit."""
         action = f"read {repository.path}"
         path = f"/v2/{repository.path}/blobs/{digest}"
-        answer = self._session.ask("GET", path, scope=_pull(repository), action=action, limit_bytes=limit_bytes)
+        answer = self._session.ask(
+            "GET", path, scope=_scope(repository, self._access), action=action, limit_bytes=limit_bytes
+        )
         if answer.status != 200:
             raise self._session.refusal(answer, action)
         if (found := Digest.of(answer.body)) != digest:
@@ -182,7 +200,7 @@ class RegistryClient:
         seen: set[str] = set()
         while target is not None:
             answer = self._session.ask(
-                "GET", target, scope=_pull(repository), action=action, limit_bytes=MAX_MANIFEST_BYTES
+                "GET", target, scope=_scope(repository, self._access), action=action, limit_bytes=MAX_MANIFEST_BYTES
             )
             if answer.status == 404:
                 return
@@ -196,7 +214,7 @@ class RegistryClient:
             seen.add(str(target))
 
     def _upload(self, repository: Repository, digest: Digest, content: bytes) -> None:
-        scope, action = _push(repository), f"push to {repository.path}"
+        scope, action = _scope(repository, Access.PUSH), f"push to {repository.path}"
         started = self._session.attempt(
             "POST", self._session.url(f"/v2/{repository.path}/blobs/uploads/"), scope, action, content=b""
         )
@@ -230,18 +248,14 @@ class RegistryClient:
             raise self._session.lie(f"it stored {told[7:19]} where {digest.short} was sent")
 
 
-def _pull(repository: Repository) -> str:
-    return f"repository:{repository.path}:pull"
-
-
-def _push(repository: Repository) -> str:
-    return f"repository:{repository.path}:pull,push"
+def _scope(repository: Repository, access: Access) -> str:
+    return f"repository:{repository.path}:{access.value}"
 
 
 def _media_type(answer: Answer) -> str:
     return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip()
 
 
-def connect(registry: str) -> RegistryClient:
+def connect(registry: str, access: Access = Access.PULL) -> RegistryClient:
     """Return a client that logs in as Docker would on this machine."""
-    return RegistryClient(registry, find_credentials(registry))
+    return RegistryClient(registry, find_credentials(registry), access=access)

@@ -16,7 +16,7 @@ from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.manifest import ComposeRoles, EnvironmentFile, NamedRelease, Readiness, Release
 from fairway.engine.contract.names import PinnedImage, Repository, Tag
-from fairway.registry import Archive, RegistryClient, connect
+from fairway.registry import Access, Archive, RegistryClient, connect
 from fairway.release import git
 from fairway.release.build import Image, build, check_dockerfile
 from fairway.release.bundle import PackedBundle, make_bundle
@@ -50,7 +50,7 @@ def make_release(
     *,
     allow_dirty: bool,
     reporter: Reporter,
-    connect_to: Callable[[str], RegistryClient] = connect,
+    connect_to: Callable[[str, Access], RegistryClient] = connect,
 ) -> ReleaseResult:
     """Build, push, pin and archive the release of the working tree.
 
@@ -96,12 +96,12 @@ def _checkout(config: Config, *, allow_dirty: bool) -> git.Checkout:
 
 
 def _clients(
-    config: Config, connect_to: Callable[[str], RegistryClient], stack: ExitStack
+    config: Config, connect_to: Callable[[str, Access], RegistryClient], stack: ExitStack
 ) -> Mapping[Repository, RegistryClient]:
     """Return a client for each of the three repositories, one connection a registry."""
     repositories = (config.images.app, config.images.migrator, config.release_repository)
     registries = dict.fromkeys(repository.registry for repository in repositories)
-    clients = {registry: stack.enter_context(connect_to(registry)) for registry in registries}
+    clients = {registry: stack.enter_context(connect_to(registry, Access.PUSH)) for registry in registries}
     return {repository: clients[repository.registry] for repository in repositories}
 
 

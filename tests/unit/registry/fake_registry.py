@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import httpx
 
 from fairway.engine.contract.names import Digest, Repository
-from fairway.registry import Credentials, RegistryClient
+from fairway.registry import Access, Credentials, RegistryClient
 
 HOST = "registry.example.com"
 APP = Repository(f"{HOST}/acme/app")
@@ -35,13 +35,20 @@ class FakeRegistry:
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.requests: list[httpx.Request] = []
         self.waits: list[float] = []
+        self.connected: list[tuple[str, Access]] = []
         self.before: Handler = lambda request: None
 
-    def client(self, credentials: Credentials | None = None, registry: str = HOST) -> RegistryClient:
+    def client(
+        self, credentials: Credentials | None = None, registry: str = HOST, access: Access = Access.PULL
+    ) -> RegistryClient:
         """Return a client of this registry that never really waits."""
-        return RegistryClient(
-            registry, credentials, transport=httpx.MockTransport(self._handle), sleep=self.waits.append
-        )
+        transport = httpx.MockTransport(self._handle)
+        return RegistryClient(registry, credentials, access=access, transport=transport, sleep=self.waits.append)
+
+    def connect(self, registry: str, access: Access) -> RegistryClient:
+        """Stand in for ``fairway.registry.connect``."""
+        self.connected.append((registry, access))
+        return self.client(registry=registry, access=access)
 
     @property
     def log(self) -> list[str]:

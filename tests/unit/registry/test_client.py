@@ -11,7 +11,7 @@ import pytest
 
 from fairway.engine.contract.errors import Failed, FairwayError, Unreachable
 from fairway.engine.contract.names import Digest
-from fairway.registry import Credentials, MediaType
+from fairway.registry import Access, Credentials, MediaType
 from tests.unit.registry.fake_registry import APP, HOST, FakeRegistry, Whole
 
 LOGIN = Credentials("robot", "hunter2")
@@ -82,6 +82,15 @@ def test_a_token_is_fetched_for_the_scope_and_used_again(fake: FakeRegistry) -> 
     assert server.asked[0].url.params["service"] == HOST
     assert server.asked[0].url.params["account"] == "x"
     assert server.asked[0].headers["Authorization"] == BASIC
+
+
+def test_a_client_that_will_push_says_so_from_its_first_look_on(fake: FakeRegistry) -> None:
+    """GHCR denies a look at a repository that does not exist, unless one may make it."""
+    fake.before = server = TokenServer()
+    client = fake.client(LOGIN, access=Access.PUSH)
+    assert client.head_manifest(APP, "sha-4f2a9c1") is None
+    client.put_blob(APP, b"content")
+    assert [request.url.params["scope"] for request in server.asked] == ["repository:acme/app:pull,push"]
 
 
 def test_an_expired_token_is_fetched_anew(fake: FakeRegistry) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.names import Digest
-from fairway.registry import Archive, MediaType
+from fairway.registry import Access, Archive, MediaType
 from fairway.release import ReleaseOutcome, Silent, make_release
 from fairway.release.build import Built, Image
 from fairway.release.docker import Docker
@@ -105,7 +105,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, fake: FakeRegistry, monkeyp
 def test_a_release_is_built_pushed_pinned_and_archived(
     config: Config, git: Git, fake: FakeRegistry, docker: FakeDocker
 ) -> None:
-    made = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    made = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     release = made.named.release
     assert made.outcome is ReleaseOutcome.CREATED
     assert release.tag == f"sha-{git('rev-parse', 'HEAD')}"
@@ -115,15 +115,16 @@ def test_a_release_is_built_pushed_pinned_and_archived(
     assert not release.dirty
     archived = Archive(fake.client(), config.release_repository).get(release.tag)
     assert (archived.manifest_bytes, archived.bundle) == (made.manifest_bytes, made.bundle)
+    assert fake.connected == [(config.images.app.registry, Access.PUSH)]
     assert [command.split()[0] for command in docker.commands[-4:]] == ["buildx", "buildx", "push", "push"]
 
 
 def test_releasing_the_same_commit_again_changes_nothing(
     config: Config, fake: FakeRegistry, docker: FakeDocker
 ) -> None:
-    first = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    first = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     commands, stored = docker.commands, dict(fake.manifests)
-    again = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    again = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert again.outcome is ReleaseOutcome.EXISTING
     assert (again.named, again.manifest_bytes, again.bundle) == (first.named, first.manifest_bytes, first.bundle)
     assert (docker.commands, fake.manifests) == (commands, stored)
@@ -132,9 +133,9 @@ def test_releasing_the_same_commit_again_changes_nothing(
 def test_a_run_that_was_interrupted_before_the_archive_is_finished(
     config: Config, fake: FakeRegistry, docker: FakeDocker
 ) -> None:
-    first = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    first = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     del fake.manifests[config.release_repository.path, first.named.release.tag]
-    again = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    again = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert again.outcome is ReleaseOutcome.CREATED
     assert again.named.release.app == first.named.release.app
     assert [command.split()[0] for command in docker.commands].count("push") == 2
@@ -148,7 +149,7 @@ def test_an_image_tag_that_names_other_bytes_is_refused_before_anything_is_pushe
     other, _ = image_manifest("other")
     fake.manifests[f"acme/{taken}", tag] = (MediaType.OCI_MANIFEST, other)
     with pytest.raises(Refused, match="already names another image") as caught:
-        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert Digest.of(other) in caught.value.why
     assert caught.value.exit_code == 3
     assert not any(command.startswith("push") for command in docker.commands)
@@ -158,7 +159,7 @@ def test_an_image_tag_that_names_other_bytes_is_refused_before_anything_is_pushe
 def test_a_dirty_tree_is_refused_with_its_files(config: Config, docker: FakeDocker, fake: FakeRegistry) -> None:
     (config.root / "new").touch()
     with pytest.raises(Invalid, match="not what its commit says") as caught:
-        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert "new" in caught.value.why
     assert fake.requests == []
 
@@ -167,12 +168,12 @@ def test_an_allowed_dirty_tree_does_not_take_the_commits_tag(
     config: Config, git: Git, docker: FakeDocker, fake: FakeRegistry
 ) -> None:
     (config.root / "new").touch()
-    made = make_release(config, allow_dirty=True, reporter=Silent(), connect_to=lambda _: fake.client())
+    made = make_release(config, allow_dirty=True, reporter=Silent(), connect_to=fake.connect)
     assert made.named.release.dirty
     assert made.named.release.commit == git("rev-parse", "HEAD")
     assert made.named.release.tag != f"sha-{made.named.release.commit}"
     (config.root / "new").unlink()
-    clean = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    clean = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert clean.outcome is ReleaseOutcome.CREATED
 
 
@@ -184,25 +185,25 @@ def test_a_tree_that_changes_during_the_build_is_not_pushed(
             (config.root / "Dockerfile.prod").write_text("FROM scratch AS edited\n")
 
     with pytest.raises(Invalid, match="changed while it was built"):
-        make_release(config, allow_dirty=False, reporter=Editing(), connect_to=lambda _: fake.client())
+        make_release(config, allow_dirty=False, reporter=Editing(), connect_to=fake.connect)
     assert fake.manifests == {}
 
 
 def test_an_archived_release_whose_image_is_gone_is_not_reported_as_there(
     config: Config, docker: FakeDocker, fake: FakeRegistry
 ) -> None:
-    made = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    made = make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     del fake.manifests[config.images.migrator.path, made.named.release.migrator.digest]
     with pytest.raises(Failed, match="its image is gone"):
-        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
 
 
 def test_the_archive_of_another_project_is_refused(config: Config, docker: FakeDocker, fake: FakeRegistry) -> None:
-    make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+    make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     other = config.model_copy(update={"project": "another"})
     other._root = config.root
     with pytest.raises(Refused, match="holds the releases of capakraken, not of another"):
-        make_release(other, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+        make_release(other, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
 
 
 def test_a_compose_file_that_cannot_be_deployed_stops_the_release(
@@ -210,7 +211,7 @@ def test_a_compose_file_that_cannot_be_deployed_stops_the_release(
 ) -> None:
     (docker.program.parent / "model.json").write_text(json.dumps({"services": {"app": {"build": "."}}}))
     with pytest.raises(Invalid, match="cannot be deployed") as caught:
-        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=lambda _: fake.client())
+        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
     assert len(caught.value.why.splitlines()) == 4
     assert fake.requests == []
 
