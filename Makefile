@@ -1,5 +1,5 @@
 # Everything a newcomer or a pipeline runs. `make help` lists it.
-PYTHON := .venv/bin/python
+PYTHON := .venv/bin/python -u
 DOCKER := scripts/with-docker.sh
 
 .DEFAULT_GOAL := help

@@ -58,7 +58,7 @@ start_daemon() {
         say "starting Docker with systemctl"
         as_root systemctl start docker.service
     else
-        if pgrep -x dockerd >/dev/null; then
+        if cat /proc/[0-9]*/comm 2>/dev/null | grep -qx dockerd; then
             fail "a Docker daemon is running but does not answer; it is not ours to restart (try: docker info)"
         fi
         say "starting dockerd (log: $LOG)"

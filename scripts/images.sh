@@ -4,4 +4,4 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 link_docker || fail "no docker client with Compose 2.24 or newer and buildx; run: scripts/docker.sh ensure"
 cd "$ROOT"
-exec .venv/bin/python -m testbed.images "$@"
+exec .venv/bin/python -u -m testbed.images "$@"

@@ -14,6 +14,7 @@ if link_docker && daemon_answers; then was_there=yes; fi
 link_docker
 if [ "$was_there" = no ] && [ -f "$DOCKERD_PID" ]; then
     as_root touch "$RUN_STATE/borrowed"
+    say "it is stopped again at the end"
 fi
 # Everyone who runs a command this way is listed; the last one out turns off the light.
 if [ -f "$DOCKERD_PID" ]; then
@@ -48,15 +49,20 @@ clean_up() {
     fi
     rm -f "$RUN_STATE/users/$$"
     if [ -f "$RUN_STATE/borrowed" ] && ! others_use_it; then
-        "$ROOT/scripts/docker.sh" stop >&2 || true
+        # Said at the start already: the last lines are the command's own.
+        "$ROOT/scripts/docker.sh" stop >/dev/null || true
     fi
 }
 trap clean_up EXIT
-trap '[ -z "$child" ] || kill -INT "$child" 2>/dev/null || true' INT
-trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM HUP
 
-code=0
-"$@" <&0 &
+# However this is asked to end, the command is interrupted, once, and may tidy up. It
+# has a process group of its own: otherwise it would hear a Ctrl-C a second time.
+# shellcheck disable=SC2317,SC2329
+interrupt() { [ -z "$child" ] || kill -INT "$child" 2>/dev/null || true; }
+trap interrupt INT TERM HUP
+
+set -m
+"$@" </dev/null &
 child=$!
 # wait returns early when a signal is trapped: ask again until the command has really ended
 while :; do
