@@ -183,7 +183,7 @@ class Workspace:
     def remove(self) -> None:
         """Remove the project from every host, and the images that were built for it from this machine."""
         script = f"""
-            engines=$(pgrep -f {shlex.quote(f"{self.deploy_path}/.fairway/engine/")} || true)
+            engines=$(pgrep -f {shlex.quote(f"{self.deploy_path}/[.]fairway/engine/")} || true)
             [ -z "$engines" ] || kill -KILL $engines
             label=label=com.docker.compose.project={shlex.quote(self.project)}
             docker ps -aq --filter $label | xargs -r docker rm --force --volumes
