@@ -62,6 +62,8 @@ start_daemon() {
             fail "a Docker daemon is running but does not answer; it is not ours to restart (try: docker info)"
         fi
         say "starting dockerd (log: $LOG)"
+        as_root mkdir -p "$RUN_STATE/users"
+        as_root chmod 1777 "$RUN_STATE/users"
         # shellcheck disable=SC2024
         as_root sh -c "setsid dockerd >>$LOG 2>&1 </dev/null & echo \$! >$DOCKERD_PID.new && mv $DOCKERD_PID.new $DOCKERD_PID"
     fi
@@ -102,6 +104,10 @@ ensure() {
 stop() {
     if ! started_by_us; then
         say "no Docker daemon of ours is running"
+        return 0
+    fi
+    if ! can_be_root; then
+        say "the dockerd that was started for this is root's to stop; it is left running"
         return 0
     fi
     local pid

@@ -17,11 +17,7 @@ if [ "$was_there" = no ] && [ -f "$DOCKERD_PID" ]; then
     say "it is stopped again at the end"
 fi
 # Everyone who runs a command this way is listed; the last one out turns off the light.
-if [ -f "$DOCKERD_PID" ]; then
-    as_root mkdir -p "$RUN_STATE/users"
-    as_root chmod 1777 "$RUN_STATE/users"
-    : >"$RUN_STATE/users/$$"
-fi
+if [ -d "$RUN_STATE/users" ]; then : >"$RUN_STATE/users/$$"; fi
 FAIRWAY_RUN="run-$$-$(date +%s)"
 export FAIRWAY_RUN
 child=

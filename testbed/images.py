@@ -73,11 +73,11 @@ def prepare(say: Callable[[str], None] = print) -> None:
     before = json.dumps(record, sort_keys=True)
     wanted = _missing(record)
     if wanted:
-        reachable = _can_pull()
+        reachable = _can_pull(record)
         if not reachable:
             say("no public image can be pulled here: building the testbed's images from Debian packages")
-        if BASE in wanted:
-            _pull(BASE, record, say) if reachable else _bootstrap_base(say)
+        if BASE in wanted and not (reachable and _pull(BASE, record, say)):
+            _bootstrap_base(say)
         with ThreadPoolExecutor(max_workers=3) as pool:
             jobs = [pool.submit(_provide, image, reachable, record, say) for image in _missing(record)]
             for job in jobs:
@@ -157,15 +157,18 @@ def _hash(image: Image, base_id: str, *extra: bytes) -> str:
     return digest.hexdigest()
 
 
-def _can_pull() -> bool:
+def _can_pull(record: dict[str, Any]) -> bool:
     """Try the smallest public image that is wanted anyway."""
     public = REGISTRY.public or ""
     if inspect("image", public):
         return True
     try:
-        return run(["docker", "pull", "--quiet", public], check=False, timeout_s=PROBE_S).returncode == 0
+        done = run(["docker", "pull", "--quiet", public], check=False, timeout_s=PROBE_S)
     except TestbedError:
         return False
+    if done.returncode == 0:
+        record.setdefault("pulled", {})[public] = True
+    return done.returncode == 0
 
 
 def _provide(image: Image, reachable: bool, record: dict[str, Any], say: Callable[[str], None]) -> None:
