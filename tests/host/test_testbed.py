@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from testbed.bed import Testbed
+from testbed.host import Host
 
 
 def test_ssh_reaches_a_host_as_the_user_who_deploys(bed: Testbed) -> None:
@@ -51,36 +56,39 @@ def test_a_host_pulls_from_the_registry_only_with_the_login(bed: Testbed) -> Non
     )
 
 
-def test_a_rebooted_host_is_the_same_host(bed: Testbed) -> None:
-    host = bed.host("staging")
-    host.sh("docker run --detach --name survivor --restart always redis:8")
-    try:
-        host.reboot()
-        assert host.ssh("docker", "ps", "--format", "{{.Names}}").stdout == "survivor\n"
-    finally:
-        host.docker("rm", "--force", "--volumes", "survivor")
+@pytest.fixture
+def spare(bed: Testbed) -> Iterator[Host]:
+    """A host of the test's own: on the others, somebody may be in the middle of something."""
+    host = bed.add_host(f"spare-{secrets.token_hex(3)}")
+    yield host
+    bed.remove_host(host.name)
 
 
-def test_a_cut_network_loses_packets_and_a_restored_one_goes_on(bed: Testbed) -> None:
-    host = bed.host("staging")
+def test_a_rebooted_host_is_the_same_host(spare: Host) -> None:
+    spare.sh("docker run --detach --name survivor --restart always redis:8")
+    spare.reboot()
+    assert spare.ssh("docker", "ps", "--format", "{{.Names}}").stdout == "survivor\n"
+
+
+def test_a_cut_network_loses_packets_and_a_restored_one_goes_on(bed: Testbed, spare: Host) -> None:
     with subprocess.Popen(
-        ["ssh", "-F", bed.ssh_config, "staging", "read line; echo $line"],
+        ["ssh", "-F", bed.ssh_config, spare.name, "read line; echo $line"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as session:
-        host.cut_network()
+        spare.cut_network()
         try:
-            assert _connect(bed).returncode == 255
+            assert _connect(spare).returncode == 255
         finally:
-            host.restore_network()
+            spare.restore_network()
         said, _ = session.communicate("still here\n", timeout=60)
     assert said == "still here\n"
 
 
-def _connect(bed: Testbed) -> subprocess.CompletedProcess[str]:
+def _connect(host: Host) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["ssh", "-F", bed.ssh_config, "-o", "ConnectTimeout=1", "staging", "true"],
+        ["ssh", "-F", host.ssh_config, "-o", "ConnectTimeout=1", host.name, "true"],
         capture_output=True,
         text=True,
         check=False,
