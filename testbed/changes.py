@@ -43,10 +43,18 @@ def add_location(work: Workspace) -> str:
     work.write("migrations/versions/0006_location.py", _LOCATION)
     hours = '    Column("hours_per_week", Numeric, nullable=False),\n'
     work.edit("capakraken/schema.py", hours, hours + '    Column("location", String),\n')
-    work.edit("capakraken/planning.py", "    hours_per_week: Decimal\n", "    hours_per_week: Decimal\n    location: str | None\n")
+    work.edit(
+        "capakraken/planning.py",
+        "    hours_per_week: Decimal\n",
+        "    hours_per_week: Decimal\n    location: str | None\n",
+    )
     work.edit("capakraken/planning.py", "row.hours_per_week)", "row.hours_per_week, row.location)")
     shown = "{{ person.name if loop.first }}"
-    work.edit("capakraken/templates/timeline.html", shown, shown + "{% if loop.first and person.location %}, {{ person.location }}{% endif %}")
+    work.edit(
+        "capakraken/templates/timeline.html",
+        shown,
+        shown + "{% if loop.first and person.location %}, {{ person.location }}{% endif %}",
+    )
     return work.commit("Show where people are")
 
 
@@ -66,8 +74,10 @@ def migration_that_fails(work: Workspace) -> str:
 
 def crash_at_boot(work: Workspace) -> str:
     """Fail before anything listens. Returns the commit."""
-    begin = '    services = make_services(settings)\n    config = uvicorn.Config('
-    work.edit("capakraken/app.py", begin, '    raise SystemExit("capakraken: /app/models/forecast.bin is missing")\n' + begin)
+    begin = "    services = make_services(settings)\n    config = uvicorn.Config("
+    work.edit(
+        "capakraken/app.py", begin, '    raise SystemExit("capakraken: /app/models/forecast.bin is missing")\n' + begin
+    )
     return work.commit("Load the forecast model")
 
 

@@ -47,9 +47,7 @@ class Completed:
         """Return the standard output. Raises ``Failed`` with the tail when the exit code is not 0."""
         if self.returncode != 0:
             program = Path(self.argv[0]).name
-            raise Failed(
-                what, why=self.tail or f"{program} ended with exit code {self.returncode}", hint=hint
-            )
+            raise Failed(what, why=self.tail or f"{program} ended with exit code {self.returncode}", hint=hint)
         return self.stdout
 
 
@@ -138,9 +136,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _too_slow(argv: Sequence[str], timeout_s: float) -> Failed:
     command = " ".join([Path(argv[0]).name, *argv[1:3]])
-    return Failed(
-        f"{command} did not finish within {timeout_s:g} s", hint="run it by hand to see what it waits for"
-    )
+    return Failed(f"{command} did not finish within {timeout_s:g} s", hint="run it by hand to see what it waits for")
 
 
 def _cannot_start(argv: Sequence[str], cwd: Path | None, error: OSError) -> Failed:
@@ -148,7 +144,5 @@ def _cannot_start(argv: Sequence[str], cwd: Path | None, error: OSError) -> Fail
     if cwd is not None and not cwd.is_dir():
         return Failed(f"cannot run {program}: the directory {cwd} does not exist")
     if isinstance(error, FileNotFoundError):
-        return Failed(
-            f"{program} is not installed, or not on PATH", hint=_HINTS.get(program, f"install {program}")
-        )
+        return Failed(f"{program} is not installed, or not on PATH", hint=_HINTS.get(program, f"install {program}"))
     return Failed(f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}")

@@ -22,7 +22,7 @@ from fairway.cli import (
     status,
 )
 from fairway.cli.output import show_error
-from fairway.engine.contract.errors import Cancelled, FairwayError
+from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid
 
 app = typer.Typer(
     name="fairway",
@@ -87,8 +87,8 @@ def run() -> int:
     except typer.Abort:
         return Cancelled.exit_code
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            # Click's own words on a wrong option or argument.
-            error.show(file=sys.stderr)
-            return int(error.exit_code)
-        raise
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show(file=sys.stderr)  # the parser's own words on a wrong option or argument
+        return Invalid.exit_code

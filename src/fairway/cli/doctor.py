@@ -24,7 +24,11 @@ def doctor(
     from fairway.release.doctor import check_here
 
     config = load()
-    targets = [config.environment(environment)] if environment else [config.environment(name) for name in config.environment_order]
+    targets = (
+        [config.environment(environment)]
+        if environment
+        else [config.environment(name) for name in config.environment_order]
+    )
     found = {"this machine": check_here(config)}
     found.update({target.name: check_host(config, target) for target in targets})
     raise typer.Exit(show_checks(found, as_json=as_json))

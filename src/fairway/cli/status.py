@@ -24,7 +24,11 @@ def status(
     from fairway.engine.contract.protocol import Operation
 
     config = load()
-    targets = [config.environment(environment)] if environment else [config.environment(name) for name in config.environment_order]
+    targets = (
+        [config.environment(environment)]
+        if environment
+        else [config.environment(name) for name in config.environment_order]
+    )
     found: dict[str, dict[str, Any]] = {}
     for target in targets:
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairway.config import Environment
 from fairway.engine.contract.errors import Invalid, Refused
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.protocol import Operation, Outcome
-from fairway.registry import ArchivedRelease
 from fairway.remote.session import EngineSession, OnEvent
+
+if TYPE_CHECKING:
+    from fairway.registry import ArchivedRelease
 
 _WHOLE_HISTORY = 100_000
 
