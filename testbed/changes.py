@@ -61,7 +61,8 @@ def add_location(work: Workspace) -> str:
 def never_ready(work: Workspace) -> str:
     """Require a service that nobody runs: the release answers, but is never ready. Returns the commit."""
     checks = '    return {"database": database, "schema": schema, "redis": cache}'
-    forecast = '    async def forecast() -> None:\n        raise NotReady("the forecast service at forecast:8080 is not there")\n\n'
+    reason = '"the forecast service at forecast:8080 is not there"'
+    forecast = f"    async def forecast() -> None:\n        raise NotReady({reason})\n\n"
     work.edit("capakraken/readiness.py", checks, forecast + checks.replace("}", ', "forecast": forecast}'))
     return work.commit("Ask the forecast service")
 

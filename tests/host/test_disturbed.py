@@ -63,11 +63,16 @@ def test_a_lost_engine_is_undone_by_the_next_command_which_says_so(workspace: Wo
     assert serving(work, "staging") == first
     assert len(slots_running(work, "staging")) == 2, said
 
+    refused = work.fairway("rollback", "staging", check=False)
+    assert refused.returncode == 3
+    assert f"undid the interrupted deploy of {tag[:11]}" in refused.stderr
+    assert len(slots_running(work, "staging")) == 1
+    assert status(work, "staging")["drift"] == []
+
     changes.retitle(work, "After")
     work.git("revert", "--no-edit", "HEAD~2")
     good = release(work)
-    done = work.fairway("deploy", "staging", good)
-    assert f"undid the interrupted deploy of {tag[:11]}" in done.stderr
+    work.fairway("deploy", "staging", good)
     assert serving(work, "staging") == good
     outcomes = [(e["tag"], e["outcome"]) for e in history(work, "staging")]
     assert outcomes == [(first, "succeeded"), (tag, "failed"), (good, "succeeded")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Callable
 
 from fairway.engine import retire
-from fairway.engine.contract.errors import Refused
+from fairway.engine.contract.errors import FairwayError, Refused
 from fairway.engine.contract.names import Digest, Slot, Tag
 from fairway.engine.deployment import Action, Deployment, Request, deployment_id, read_request
 from fairway.engine.hostconfig import HostConfig
@@ -103,7 +104,7 @@ def _already_serves(layout: Layout, host: HostConfig, state: State, release: Dig
         return False
     deployment = Deployment(layout, host, _request(Action.DEPLOY, active.tag, release, active.slot, state, by=""))
     serving = deployment.edge.answers() and deployment.edge.active() is active.slot
-    return serving and deployment.runs_this(deployment.driver.slots().get(active.slot))
+    return serving and deployment.runs_in_slot()
 
 
 def _begin(
@@ -118,6 +119,7 @@ def _begin(
 ) -> str:
     slot = before.active.slot.other if before.active else Slot.BLUE
     request = _request(action, tag, release, slot, before, by=by)
+    request = replace(request, warm=_is_warm(Deployment(layout, host, request)))
     request.write(layout)
     deployment = Deployment(layout, host, request)
     deployment.journal.accepted(
@@ -131,6 +133,13 @@ def _begin(
     )
     detach(layout, request.id, lock, lambda: _live(deployment, lock))
     return request.id
+
+
+def _is_warm(deployment: Deployment) -> bool:
+    try:
+        return deployment.runs_in_slot()
+    except FairwayError:
+        return False  # settings that cannot be read are for preflight to refuse, on the record
 
 
 def _request(action: Action, tag: Tag, release: Digest, slot: Slot, before: State, *, by: str) -> Request:

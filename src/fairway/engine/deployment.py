@@ -15,7 +15,7 @@ from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Digest, Slot, Tag
-from fairway.engine.drivers import Container, Driver, Launch
+from fairway.engine.drivers import Driver, Launch
 from fairway.engine.drivers.compose import ComposeDriver
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_env
@@ -56,6 +56,8 @@ class Request:
     slot: Slot
     by: str
     before: State
+    #: The slot already ran exactly this release when the deployment was accepted: nothing to start, or to stop again.
+    warm: bool = False
 
     def write(self, layout: Layout) -> None:
         """Store the request in the deployment's directory."""
@@ -67,6 +69,7 @@ class Request:
             "slot": self.slot.value,
             "by": self.by,
             "before": self.before.as_json(),
+            "warm": self.warm,
         }
         write_atomically(layout.deployment(self.id) / "request.json", json.dumps(document, indent=2).encode())
 
@@ -86,6 +89,7 @@ def read_request(layout: Layout, identity: str) -> Request:
         slot=fields.parsed("slot", Slot),
         by=fields.text("by"),
         before=State.parse(fields.object("before")),
+        warm=fields.boolean("warm"),
     )
     fields.end()
     return request
@@ -147,13 +151,9 @@ class Deployment:
         """What runs the containers on this host."""
         return ComposeDriver(self.layout, self.host, self.edge, self.redact)
 
-    @cached_property
-    def is_warm(self) -> bool:
-        """Say whether the slot already runs exactly this release with these settings."""
-        return self.runs_this(self.driver.slots().get(self.request.slot))
-
-    def runs_this(self, container: Container | None) -> bool:
-        """Say whether a container is this release with the settings of now."""
+    def runs_in_slot(self) -> bool:
+        """Say whether the slot runs exactly this release, with the settings of now."""
+        container = self.driver.slots().get(self.request.slot)
         return (
             container is not None
             and container.running

@@ -78,6 +78,10 @@ def start(name: str) -> list[str]:
     return ["docker", "start", name]
 
 
+def update_restart(name: str, policy: str) -> list[str]:
+    return ["docker", "update", "--restart", policy, name]
+
+
 def stop(name: str) -> list[str]:
     return ["docker", "stop", name]
 

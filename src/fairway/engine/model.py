@@ -98,6 +98,16 @@ def published_ports(model: Model, roles: ComposeRoles) -> list[dict[str, Any]]:
     return taken
 
 
+_CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
+
+
+def restart_policy(model: Model, roles: ComposeRoles) -> str:
+    """Return the application's restart policy, as ``docker update --restart`` takes it."""
+    service = _services(model)[roles.app_service]
+    policy = (service.get("deploy") or {}).get("restart_policy") or {}
+    return str(service.get("restart") or _CONDITIONS.get(str(policy.get("condition")), "no"))
+
+
 def supporting_services(model: Model, roles: ComposeRoles) -> list[str]:
     """Return the services a release needs but does not change: the database, the cache."""
     moved = {roles.app_service, roles.migrator_service, *roles.workers}
@@ -111,6 +121,9 @@ def with_slot(model: Model, roles: ComposeRoles, naming: Naming, slot: Slot, pla
     # The edge owns the port and the name; a slot is reached only through it.
     for key in ("ports", "depends_on", "profiles", "links"):
         service.pop(key, None)
+    # Until it has been found ready nothing starts it again, so its first end is seen, with its exit code.
+    service["restart"] = "no"
+    (service.get("deploy") or {}).pop("restart_policy", None)
     service["container_name"] = naming.slot(slot)
     service["networks"] = dict.fromkeys(_networks(service))
     _place(service, placement, {"slot": slot.value, "role": "app"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shlex
 import subprocess
@@ -57,7 +58,7 @@ class SshTransport:
             "ServerAliveInterval": "15",
             "ServerAliveCountMax": "4",
             "ControlMaster": "auto",
-            "ControlPath": str(_control_directory() / "%C"),
+            "ControlPath": str(_control_directory() / f"{self._way_in()}-%C"),
             "ControlPersist": str(_KEEP_CONNECTION_S),
         }
         argv = ["ssh", "-T"]
@@ -72,6 +73,12 @@ class SshTransport:
         for key, value in options.items():
             argv += ["-o", f"{key}={value}"]
         return argv
+
+    def _way_in(self) -> str:
+        """Tell connections apart that go to one host by another configuration or key."""
+        key = self._host.identity.get_secret_value() if self._host.identity else ""
+        config = self._ssh_config.read_text(encoding="utf-8", errors="replace") if self._ssh_config else ""
+        return hashlib.sha256(f"{self._ssh_config}\0{config}\0{key}".encode()).hexdigest()[:8]
 
 
 def transport_for(host: Host, ssh_config: Path | None) -> Transport:

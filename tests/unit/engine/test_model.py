@@ -16,6 +16,7 @@ from fairway.engine.model import (
     Placement,
     check_roles,
     published_ports,
+    restart_policy,
     slot_service,
     supporting_services,
     with_edge,
@@ -66,13 +67,30 @@ def test_a_slot_is_the_application_without_port_name_and_dependencies(model: Mod
     assert "depends_on" not in slot
     assert slot["container_name"] == "capakraken-app-green"
     assert slot["networks"] == {"default": None, "back": None}
-    assert slot["restart"] == "unless-stopped"
+    assert slot["restart"] == "no"
     assert slot["environment"] == {
         "NEXTAUTH_SECRET": "x",
         "FAIRWAY_RELEASE": "sha-4f4f4f4",
         "FAIRWAY_SLOT": "green",
     }
     assert slot["labels"]["dev.fairway.slot"] == "green"
+
+
+@pytest.mark.parametrize(
+    ("written", "policy"),
+    [
+        ({"restart": "unless-stopped"}, "unless-stopped"),
+        ({"deploy": {"restart_policy": {"condition": "any"}}}, "always"),
+        ({"deploy": {"restart_policy": {"condition": "none"}}}, "no"),
+        ({}, "no"),
+    ],
+)
+def test_the_operators_restart_policy_is_known_however_it_is_written(
+    model: Model, written: dict[str, Any], policy: str
+) -> None:
+    del model["services"]["app"]["restart"]
+    model["services"]["app"].update(written)
+    assert restart_policy(model, ROLES) == policy
 
 
 def test_the_edge_has_the_applications_port_networks_and_name(model: Model) -> None:

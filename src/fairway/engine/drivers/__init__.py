@@ -22,7 +22,6 @@ class Container:
     status: str
     exit_code: int
     oom_killed: bool
-    restarts: int
     health: str | None
     image: str
     started_at: str
@@ -81,7 +80,11 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def start_slot(self, launch: Launch, slot: Slot) -> None:
-        """Start the application in a slot."""
+        """Start the application in a slot, to be looked at: the host does not start it again by itself."""
+
+    @abc.abstractmethod
+    def keep_slot(self, launch: Launch, slot: Slot) -> None:
+        """Have the host start the slot again whenever the operator's file says so: it is about to serve."""
 
     @abc.abstractmethod
     def stop_slot(self, slot: Slot) -> None:

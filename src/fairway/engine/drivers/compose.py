@@ -23,6 +23,7 @@ from fairway.engine.model import (
     Naming,
     check_roles,
     published_ports,
+    restart_policy,
     slot_service,
     supporting_services,
     with_edge,
@@ -161,6 +162,12 @@ class ComposeDriver(Driver):
         model = with_slot(self._model(launch), roles, self._naming, slot, launch.placement)
         self._up(model, launch, [slot_service(slot)], "--no-deps", "--pull", "never")
 
+    def keep_slot(self, launch: Launch, slot: Slot) -> None:
+        policy = restart_policy(self._model(launch), launch.stored.release.compose)
+        done = self._run(docker.update_restart(self._naming.slot(slot), policy))
+        if done.returncode != 0:
+            raise Failed(f"the restart policy of {slot.value} could not be set", why=self._tail(done))
+
     def stop_slot(self, slot: Slot) -> None:
         name = self._naming.slot(slot)
         self._run(docker.stop(name))
@@ -280,7 +287,6 @@ def _container(document: dict[str, Any]) -> Container:
         status=str(state["Status"]),
         exit_code=int(state["ExitCode"]),
         oom_killed=bool(state.get("OOMKilled")),
-        restarts=int(document.get("RestartCount", 0)),
         health=str(health["Status"]) if health else None,
         image=str(config["Image"]),
         started_at=str(state["StartedAt"]),

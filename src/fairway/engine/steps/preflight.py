@@ -18,7 +18,7 @@ class Preflight(Step):
 
     def run(self, deployment: Deployment) -> str:
         settings = deployment.settings
-        if deployment.is_warm:
+        if deployment.request.warm:
             return f"{len(settings)} settings, the slot is warm"
         deployment.driver.check(deployment.launch)
         missing = [

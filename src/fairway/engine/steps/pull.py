@@ -15,7 +15,7 @@ class Pull(Step):
     name = "pull"
 
     def needed(self, deployment: Deployment) -> bool:
-        return not deployment.is_warm
+        return not deployment.request.warm
 
     def run(self, deployment: Deployment) -> str:
         release = deployment.release

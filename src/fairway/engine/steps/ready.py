@@ -12,7 +12,7 @@ from fairway.engine.steps.base import Step
 
 _LOOK_AT_CONTAINER_EVERY_S = 0.5
 _LOG_LINES = 15
-_OUT_OF_MEMORY = 137
+_KILLED = 137
 
 
 class Ready(Step):
@@ -67,11 +67,9 @@ def death(container: Container | None) -> str | None:
         return "it is gone"
     if container.oom_killed:
         return "it was killed for using more memory than it may (out of memory)"
-    if container.status in ("exited", "dead") or container.restarts > 0 or container.status == "restarting":
-        code = container.exit_code
-        suffix = ", killed, often for lack of memory" if code == _OUT_OF_MEMORY else ""
-        loop = f", restarted {container.restarts} times" if container.restarts else ""
-        return f"it exited with code {code}{suffix}{loop}"
+    if container.status in ("exited", "dead", "restarting"):
+        suffix = ", killed, often for lack of memory" if container.exit_code == _KILLED else ""
+        return f"it exited with code {container.exit_code}{suffix}"
     if container.status == "created" and container.error:
         return f"it cannot be started: {container.error}"
     return None

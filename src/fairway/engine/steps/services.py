@@ -12,7 +12,7 @@ class Services(Step):
     name = "services"
 
     def needed(self, deployment: Deployment) -> bool:
-        return not deployment.is_warm or not deployment.edge.answers()
+        return not deployment.request.warm or not deployment.edge.answers()
 
     def run(self, deployment: Deployment) -> str:
         report = deployment.journal.progress

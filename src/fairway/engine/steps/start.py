@@ -13,14 +13,14 @@ class Start(Step):
 
     def run(self, deployment: Deployment) -> str:
         slot = deployment.request.slot
-        if deployment.is_warm:
+        if deployment.request.warm:
             return f"{slot.value} is still warm"
         deployment.driver.start_slot(deployment.launch, slot)
         return f"{deployment.request.tag.short} in {slot.value}"
 
     def undo(self, deployment: Deployment) -> str | None:
         slot = deployment.request.slot
-        if deployment.is_warm:
+        if deployment.request.warm:
             return None
         deployment.driver.stop_slot(slot)
         return f"{slot.value} is stopped"

@@ -13,6 +13,8 @@ class Switch(Step):
 
     def run(self, deployment: Deployment) -> str:
         slot = deployment.request.slot
+        if not deployment.request.warm:
+            deployment.driver.keep_slot(deployment.launch, slot)
         deployment.edge.switch(deployment.release.compose.app_port, slot)
         before = deployment.request.before.active
         origin = f"{before.tag.short} ({before.slot.value})" if before else "nothing"
