@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +71,6 @@ class Layout:
 
     def create(self) -> None:
         """Make Fairway's directories, readable by their owner only."""
-        os.umask(0o077)
         for directory in (
             self.root,
             self.engines,
