@@ -144,6 +144,8 @@ class RolloutWay(ShellWay):
         for name in ("rollout.yml", "proxy/haproxy.cfg", "proxy/follow.py"):
             source = (PEER / Path(name).name).read_text(encoding="utf-8")
             host.put(f"{path}/{name}", source, owner=USER)
+        follow = f"cd {path} && setsid python3 proxy/follow.py {self._work.project} </dev/null >/dev/null 2>&1 &"
+        host.sh(follow, user=USER)
 
     def deploy(self, tag: str) -> None:
         run = "compose pull --quiet app migrator worker\ncompose run --rm --quiet-pull migrator\n"
@@ -158,8 +160,6 @@ class RolloutWay(ShellWay):
             self._script(tag).replace("--file docker-compose.cicd.yml", f"{self._FILES}")
             + before
             + "compose up --detach --no-recreate --no-deps postgres redis proxy\n"
-            + "pgrep -f proxy/follow.py >/dev/null || "
-            + f"setsid python3 proxy/follow.py {project} </dev/null >/dev/null 2>&1 &\n"
             + f"docker rollout {self._FILES} --env-file .env.production --env-file deploy.env"
             + f" --project-name {project} {self._hook}app\n"
             + "compose up --detach --no-deps worker\n"

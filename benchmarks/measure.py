@@ -6,9 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,12 +13,12 @@ from functools import partial
 from benchmarks.contestants import Contestant, FairwayWay
 from testbed.load import Load, Streams
 from testbed.process import TestbedError
+from testbed.visitor import ADMINISTRATOR, sign_in
 from testbed.workspace import FAIRWAY, Workspace
 
 _RATE_PER_S = 250
 _PEER_REQUESTS = 5000
 _STREAMS = 8
-_ADMIN = {"ADMIN_EMAIL": "admin@example.com", "ADMIN_PASSWORD": "correct-horse"}
 
 
 @dataclass
@@ -49,7 +46,7 @@ def measure_times(work: Workspace, ways: Sequence[Contestant], figures: Figures,
     """Time a deployment of a new release and the rollback from it, each way in turn, without load."""
     before = _release(work, "Bench")
     for way in ways:
-        way.prepare(_ADMIN)
+        way.prepare(ADMINISTRATOR)
         _say(f"{way.name}: first deployment, not counted")
         way.deploy(before)
     for number in range(rounds):
@@ -70,7 +67,7 @@ def measure_load(work: Workspace, ways: Sequence[Contestant], figures: Figures, 
         wanted = requests if isinstance(way, FairwayWay) else _PEER_REQUESTS
         _say(f"{way.name}: {wanted} requests over deployments and rollbacks")
         first, second = _release(work, f"{way.name} 1"), _release(work, f"{way.name} 2")
-        cookie = _sign_in(way.url)
+        cookie = sign_in(way.url)
         with (
             Load(way.url + "/api/health", rate_per_s=_RATE_PER_S, max_requests=wanted, max_s=300) as load,
             Streams(way.url + "/api/sse/timeline", count=_STREAMS, headers={"Cookie": cookie}) as streams,
@@ -121,21 +118,6 @@ def _release(work: Workspace, title: str) -> str:
     work.commit(title)
     work.fairway("release")
     return work.tag
-
-
-def _sign_in(url: str) -> str:
-    form = urllib.parse.urlencode({"email": _ADMIN["ADMIN_EMAIL"], "password": _ADMIN["ADMIN_PASSWORD"]}).encode()
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        answer = opener.open(urllib.request.Request(f"{url}/sign-in", form), timeout=10)
-    except urllib.error.HTTPError as error:
-        answer = error
-    return str(answer.headers["Set-Cookie"]).partition(";")[0]
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: object, **options: object) -> None:
-        return None
 
 
 def _timed(act: Callable[[], object]) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 
 from testbed import toml
 from testbed.bed import Testbed
-from testbed.docker import ROOT, docker
+from testbed.docker import ROOT, docker, environment
 from testbed.host import USER, Host
 from testbed.process import TestbedError, run
 
@@ -182,17 +182,27 @@ class Workspace:
 
     def remove(self) -> None:
         """Remove the project from every host, and the images that were built for it from this machine."""
-        script = f"""
-            engines=$(pgrep -f {shlex.quote(f"{self.deploy_path}/[.]fairway/engine/")} || true)
+        script = self._removal(self.deploy_path)
+        for name in {host for host in self._environments.values() if host in self.bed.hosts}:
+            self.bed.host(name).run(script)
+        self._forget()
+
+    def remove_here(self, deploy_path: Path) -> None:
+        """Remove the project from this machine, where it was deployed to as to a host."""
+        run(["bash", "-c", self._removal(str(deploy_path))], env=environment())
+
+    def _removal(self, deploy_path: str) -> str:
+        return f"""
+            engines=$(pgrep -f {shlex.quote(f"{deploy_path}/[.]fairway/engine/")} || true)
             [ -z "$engines" ] || kill -KILL $engines
             label=label=com.docker.compose.project={shlex.quote(self.project)}
             docker ps -aq --filter $label | xargs -r docker rm --force --volumes
             docker network ls -q --filter $label | xargs -r docker network rm
             docker volume ls -q --filter $label | xargs -r docker volume rm
-            rm -rf {shlex.quote(self.deploy_path)}
+            rm -rf {shlex.quote(deploy_path)}
         """
-        for name in {host for host in self._environments.values() if host in self.bed.hosts}:
-            self.bed.host(name).run(script)
+
+    def _forget(self) -> None:
         repository = f"{self.bed.registry.address}/{self.project}/*"
         built = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).stdout.split()
         named = [name for name in built if not name.endswith(":<none>")]

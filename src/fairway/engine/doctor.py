@@ -8,10 +8,11 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, Callable
+from typing import Any
 
 from fairway.engine import clock, docker
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.checks import Check, run_checks
+from fairway.engine.contract.errors import Failed
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_env
 from fairway.engine.hostconfig import read_host_config
@@ -24,7 +25,7 @@ MIN_FREE_BYTES = 1024 * 1024 * 1024
 
 def examine(layout: Layout, registries: Iterable[str], env_file: str, required: Iterable[str]) -> list[dict[str, Any]]:
     """Run every check; return for each its name, whether it holds, what was found, and what to do."""
-    checks: list[tuple[str, Callable[[], str]]] = [
+    checks: list[tuple[str, Check]] = [
         ("python3", _python),
         ("docker", lambda: _docker(layout)),
         ("compose", lambda: _compose(layout)),
@@ -36,17 +37,7 @@ def examine(layout: Layout, registries: Iterable[str], env_file: str, required: 
         ("edge", lambda: _edge(layout)),
         ("clock", clock.now),
     ]
-    return [_check(name, check) for name, check in checks]
-
-
-def _check(name: str, check: Callable[[], str]) -> dict[str, Any]:
-    try:
-        return {"name": name, "ok": True, "found": check(), "hint": ""}
-    except FairwayError as error:
-        found = f"{error.what}: {error.why}" if error.why else error.what
-        return {"name": name, "ok": False, "found": found, "hint": error.hint}
-    except OSError as error:
-        return {"name": name, "ok": False, "found": f"{error.strerror}: {error.filename}", "hint": ""}
+    return run_checks(checks)
 
 
 def _python() -> str:
@@ -102,7 +93,7 @@ def _configured(layout: Layout) -> str:
     return f"{config.project} ({config.environment}), port {config.port}"
 
 
-def _login_check(layout: Layout, registry: str) -> Callable[[], str]:
+def _login_check(layout: Layout, registry: str) -> Check:
     def check() -> str:
         try:
             known = json.loads((layout.docker_config / "config.json").read_bytes())

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairway.engine.contract.errors import FairwayError, Invalid, Refused
-from fairway.engine.contract.manifest import Bundle, NamedRelease, Release
+from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, Bundle, NamedRelease, Release
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.files import write_atomically
 from fairway.engine.layout import Layout
-
-MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,17 @@ def refuse_unproven(entries: list[dict[str, Any]], source: str, release: Digest,
     if of_release:
         reason = (of_release[-1].get("error") or {}).get("what", "no reason on record")
         why = f"{source} tried it and it failed: {reason}"
+        hint = "mend what failed and release a new commit"
     elif attempts:
         why = f"{source} ran other bytes under this tag (release {Digest(str(attempts[-1]['release'])).short})"
+        hint = "a tag names one release for ever: find out who changed it, then release a new commit"
     else:
         why = f"{source} has never run it"
+        hint = f"fairway deploy {source} {tag.short}"
     raise Refused(
         f"{tag.short} is not proven: missing is a successful deployment of release {release.short} on {source}",
         why=why,
-        hint=f"fairway deploy {source} {tag.short}",
+        hint=hint,
     )
 
 

@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
-from fairway.engine.contract.manifest import NamedRelease
+from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, NamedRelease
 from fairway.engine.contract.names import Digest, Repository, Tag
 from fairway.registry.client import RegistryClient
 from fairway.registry.documents import Descriptor, Manifest, MediaType
 
 MAX_RELEASE_BYTES = 1024 * 1024
-MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 _EMPTY = b"{}"
 _TITLE = "org.opencontainers.image.title"
 _PREFIX = re.compile(r"(?:sha-)?([0-9a-f]{4,64})")

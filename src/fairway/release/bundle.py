@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from fairway.config import Config
 from fairway.engine.contract.errors import Invalid
-from fairway.engine.contract.manifest import Bundle
+from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, Bundle
 from fairway.engine.contract.names import Digest
-from fairway.registry.archive import MAX_BUNDLE_BYTES
 from fairway.release.git import untracked
 
 

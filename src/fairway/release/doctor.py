@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fairway.config import Config
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.checks import Check, run_checks
+from fairway.engine.contract.errors import Failed
 from fairway.registry import connect
 from fairway.release import git
 from fairway.release.build import check_dockerfile
@@ -19,7 +20,7 @@ def check_here(config: Config) -> list[dict[str, Any]]:
     """Run every check; return for each its name, whether it holds, what was found, and what to do."""
     repositories = (config.images.app, config.images.migrator, config.release_repository)
     registries = sorted({repository.registry for repository in repositories})
-    checks: list[tuple[str, Callable[[], str]]] = [
+    checks: list[tuple[str, Check]] = [
         ("ssh", _ssh),
         ("git", lambda: f"at {git.read_checkout(config.root).commit[:7]}"),
         ("docker", lambda: find_docker().program),
@@ -27,15 +28,7 @@ def check_here(config: Config) -> list[dict[str, Any]]:
         (config.compose.file, lambda: _held(lambda: check_compose(find_docker(), config))),
         *((f"registry {name}", _registry(name)) for name in registries),
     ]
-    return [_check(name, check) for name, check in checks]
-
-
-def _check(name: str, check: Callable[[], str]) -> dict[str, Any]:
-    try:
-        return {"name": name, "ok": True, "found": check(), "hint": ""}
-    except FairwayError as error:
-        found = f"{error.what}: {error.why}" if error.why else error.what
-        return {"name": name, "ok": False, "found": found, "hint": error.hint}
+    return run_checks(checks)
 
 
 def _held(check: Callable[[], object]) -> str:
@@ -50,7 +43,7 @@ def _ssh() -> str:
     return program
 
 
-def _registry(name: str) -> Callable[[], str]:
+def _registry(name: str) -> Check:
     def check() -> str:
         with connect(name) as client:
             client.ping()

@@ -17,6 +17,7 @@ from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
 
 FORMAT = 1
+MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._~/%?=&-]{0,254}")
