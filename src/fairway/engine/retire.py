@@ -15,6 +15,9 @@ from fairway.engine.lock import Lock
 from fairway.engine.spawn import spawn_waiting
 from fairway.engine.state import read_state
 
+# So that hosts with many deployments an hour do not collect waiting processes.
+_LOOK_EVERY_S = 20.0
+
 
 def spawn_if_due(deployment: Deployment) -> None:
     """Start the waiting process when this deployment left a warm slot behind."""
@@ -25,17 +28,25 @@ def spawn_if_due(deployment: Deployment) -> None:
 
 def retire(deployment: Deployment) -> None:
     """Wait as long as the release says, then stop the old slot if nothing has changed since."""
-    clock.sleep(deployment.release.warm_keep_s)
+    until = clock.monotonic() + deployment.release.warm_keep_s
+    while (left_s := until - clock.monotonic()) > 0:
+        clock.sleep(min(left_s, _LOOK_EVERY_S))
+        if not _is_newest(deployment):
+            return
     try:
         lock = Lock.acquire(deployment.layout.lock, by="fairway", purpose="stopping the warm slot")
     except FairwayError:
         return  # a deployment is running: it will use the slot or leave a waiting process of its own
     try:
-        active = read_state(deployment.layout.state).active
-        if active is None or active.deployment != deployment.request.id:
+        if not _is_newest(deployment):
             return
         old = deployment.request.slot.other
         if deployment.edge.active() is not old:
             deployment.driver.stop_slot(old)
     finally:
         lock.release()
+
+
+def _is_newest(deployment: Deployment) -> bool:
+    active = read_state(deployment.layout.state).active
+    return active is not None and active.deployment == deployment.request.id

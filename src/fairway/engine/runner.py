@@ -18,9 +18,14 @@ from fairway.engine.steps import STEPS, Step
 
 
 def carry_out(deployment: Deployment) -> None:
-    """Run every step, or undo those that ran; the journal's last line says which."""
+    """Run every step, or undo those that ran; the journal's last line says which.
+
+    Once the new release serves for good, a step that fails is told and the rest is
+    done all the same.
+    """
     begun = clock.monotonic()
     ran: list[Step] = []
+    trouble: FairwayError | None = None
     for step in STEPS:
         try:
             if not step.needed(deployment):
@@ -31,13 +36,14 @@ def carry_out(deployment: Deployment) -> None:
         except Exception as error:
             known = as_error(error, step.name)
             deployment.journal.failed(step.name, known.what)
-            if step.finishes:
-                _finish_after_switch(deployment, known, begun)
-            else:
+            if not step.finishes:
                 undo(deployment, ran)
                 _end(deployment, Outcome.FAILED, begun, known)
-            return
-    _end(deployment, Outcome.SUCCEEDED, begun, None)
+                return
+            trouble = Failed(
+                f"{deployment.request.tag.short} serves, but: {known.what}", why=known.why, hint=known.hint
+            )
+    _end(deployment, Outcome.SUCCEEDED, begun, trouble)
 
 
 def as_error(error: Exception, step: str) -> FairwayError:
@@ -80,7 +86,7 @@ def recover(deployment: Deployment) -> str:
     started = set(steps_marked(entries, Mark.STARTED))
     if _serves(deployment):
         for step in STEPS:
-            if step.finishes or step.name == "workers":
+            if step.serves and step.needed(deployment):
                 deployment.journal.started(step.name)
                 deployment.journal.done(step.name, step.run(deployment))
         _end(deployment, Outcome.SUCCEEDED, begun, None)
@@ -96,15 +102,6 @@ def _serves(deployment: Deployment) -> bool:
         return deployment.edge.active() is deployment.request.slot
     except Failed:
         return False
-
-
-def _finish_after_switch(deployment: Deployment, error: FairwayError, begun: float) -> None:
-    """Traffic has moved, so the release serves whatever went wrong; say both."""
-    for step in STEPS:
-        if step.name == "record":
-            step.run(deployment)
-    known = Failed(f"{deployment.request.tag.short} serves, but: {error.what}", why=error.why, hint=error.hint)
-    _end(deployment, Outcome.SUCCEEDED, begun, known)
 
 
 def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayError | None) -> None:

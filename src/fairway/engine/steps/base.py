@@ -11,7 +11,9 @@ class Step(abc.ABC):
     """One step of a deployment: what it does, when it is needed, how it is undone."""
 
     name: str
-    #: After this step's predecessors the new release serves, so a failure here is told, not undone.
+    #: The new release serves while this step runs, so a restart that finds it so goes on from here.
+    serves: bool = False
+    #: It serves for good: a failure here is told, not undone.
     finishes: bool = False
 
     def needed(self, deployment: Deployment) -> bool:

@@ -17,6 +17,7 @@ class Drain(Step):
     """
 
     name = "drain"
+    serves = True
     finishes = True
 
     def needed(self, deployment: Deployment) -> bool:

@@ -14,6 +14,7 @@ class Record(Step):
     """Write ``state.json`` and ``deploy.env`` and put the release's files where the operator looks."""
 
     name = "record"
+    serves = True
     finishes = True
 
     def run(self, deployment: Deployment) -> str:

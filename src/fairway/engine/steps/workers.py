@@ -10,6 +10,7 @@ class Workers(Step):
     """Have the workers run the release that serves."""
 
     name = "workers"
+    serves = True
 
     def needed(self, deployment: Deployment) -> bool:
         return bool(deployment.release.compose.workers)
