@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python -u
 DOCKER := scripts/with-docker.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock docker images lint test test-unit test-host demo bench up down clean
+.PHONY: help setup lock docker images lint test test-unit test-host demo bench docs up down clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ demo: setup ## a release built, staged, promoted under load and rolled back, on 
 
 bench: setup ## measure Fairway beside the plain shell way
 	@$(DOCKER) $(PYTHON) -m benchmarks
+
+docs: setup ## write the generated part of docs/reference anew
+	.venv/bin/typer fairway.cli.app utils docs --name fairway --output docs/reference/commands.md
 
 up: setup docker ## leave a registry and two hosts running, to develop with
 	@$(PYTHON) -m testbed up

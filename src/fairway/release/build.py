@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from fairway.release.docker import Docker
 from fairway.release.git import Checkout
 from fairway.release.progress import Reporter
 
+# A step's headline, ``#6 [runner 2/4] COPY ...``, or what its command says, ``#6 0.31 ...``.
+_STEP = re.compile(r"#\d+ (\[(?!internal\]).+|\d+\.\d+ .+)")
 _LABEL = "org.opencontainers.image."
 
 
@@ -73,12 +76,23 @@ def build_command(docker: Docker, config: Config, image: Image, image_labels: Ma
 def build(docker: Docker, config: Config, checkout: Checkout, image: Image, reporter: Reporter) -> Built:
     """Build one image. Raises ``Failed`` with the end of the build's own output."""
     command = build_command(docker, config, image, labels(checkout))
-    done = process.stream(command, reporter.line, cwd=config.root)
+
+    def on_line(line: str) -> None:
+        if told := worth_telling(line):
+            reporter.line(told)
+
+    done = process.stream(command, on_line, cwd=config.root)
     done.or_fail(
         f"building the target {image.target!r} of {config.build.dockerfile} failed",
         hint="nothing was pushed; mend it and run fairway release again",
     )
     return Built(image, image_id(docker, image.reference))
+
+
+def worth_telling(line: str) -> str | None:
+    """Return what a line of BuildKit's plain progress says of a step, or None for its bookkeeping."""
+    match = _STEP.match(line)
+    return match[1] if match else None
 
 
 def image_id(docker: Docker, reference: str) -> Digest:

@@ -71,7 +71,8 @@ def _push(docker: Docker, built: Built, reporter: Reporter) -> Digest:
 
     def on_line(line: str) -> None:
         lines.append(line)
-        reporter.line(line)
+        if line.endswith(": Pushed") or _PUSHED.search(line):
+            reporter.line(line)
 
     registry = built.image.repository.registry
     done = process.stream(docker("push", built.image.reference), on_line)

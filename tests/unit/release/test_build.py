@@ -10,7 +10,7 @@ import pytest
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.names import Tag
-from fairway.release.build import Image, build, build_command, check_dockerfile, labels
+from fairway.release.build import Image, build, build_command, check_dockerfile, labels, worth_telling
 from fairway.release.docker import Docker, find_docker
 from fairway.release.git import Checkout
 from fairway.release.progress import Silent
@@ -103,3 +103,19 @@ def test_a_client_can_be_named(tmp_path: Path) -> None:
 def test_no_client_at_all_is_said(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="docker is not installed"):
         find_docker({"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("#6 [runner 2/4] COPY app /app", "[runner 2/4] COPY app /app"),
+        ("#6 0.312 Collecting starlette", "0.312 Collecting starlette"),
+        ("#1 [internal] load build definition from Dockerfile.prod", None),
+        ("#6 CACHED", None),
+        ("#6 DONE 0.2s", None),
+        ("#14 exporting layers done", None),
+        ("", None),
+    ],
+)
+def test_only_what_a_step_says_of_itself_is_told(line: str, told: str | None) -> None:
+    assert worth_telling(line) == told
