@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -181,8 +182,10 @@ def test_a_tree_that_changes_during_the_build_is_not_pushed(
     config: Config, docker: FakeDocker, fake: FakeRegistry
 ) -> None:
     class Editing(Silent):
-        def line(self, text: str) -> None:
-            (config.root / "Dockerfile.prod").write_text("FROM scratch AS edited\n")
+        def step(self, name: str) -> AbstractContextManager[None]:
+            if name.startswith("build"):
+                (config.root / "Dockerfile.prod").write_text("FROM scratch AS edited\n")
+            return super().step(name)
 
     with pytest.raises(Invalid, match="changed while it was built"):
         make_release(config, allow_dirty=False, reporter=Editing(), connect_to=fake.connect)
