@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairway.engine.contract.manifest import DEPLOY_ENV
 from fairway.engine.contract.names import Tag
 
 
@@ -61,7 +62,7 @@ class Layout:
     @property
     def deploy_env(self) -> Path:
         """Image references of the running release; written by Fairway, read by Compose."""
-        return self.deploy_path / "deploy.env"
+        return self.deploy_path / DEPLOY_ENV
 
     def deployment(self, deployment_id: str) -> Path:
         return self.deployments / deployment_id

@@ -44,6 +44,8 @@ def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_change("readiness", "timeout_s", to=float("inf")), "JSON"),
         (_change("bundle", "files", to={}), "compose file"),
         (_change("bundle", "files", to={"/etc/passwd": "sha256:" + "0" * 64}), "bundle"),
+        (_change("bundle", "files", ".env.production", to="sha256:" + "0" * 64), "host's own|contains"),
+        (_change("bundle", "files", "deploy.env", to="sha256:" + "0" * 64), "contains"),
         (_change("only_if", to="monday"), "only_if"),
         (_change("format", to=2), "format 2"),
     ],

@@ -17,6 +17,8 @@ from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
 
 FORMAT = 1
+#: The host's file of image references, beside the operator's own settings.
+DEPLOY_ENV = "deploy.env"
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
@@ -137,6 +139,13 @@ def parse_release(content: bytes) -> Release:
     fields.end()
     if release.compose.file not in release.bundle.files:
         raise Invalid(f"release.json: the bundle does not contain the compose file {release.compose.file!r}")
+    for own in (release.env.file, DEPLOY_ENV):
+        if own in release.bundle.files:
+            raise Invalid(
+                f"release.json: the bundle contains {own!r}",
+                why="that file is the host's own, and a release would overwrite it",
+                hint="take it out of bundle.files in fairway.toml",
+            )
     return release
 
 
