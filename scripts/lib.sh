@@ -82,5 +82,6 @@ debian_mirror() {
                 /etc/apt/sources.list /etc/apt/sources.list.d/*.list
         } 2>/dev/null | grep -E '^https?://.*/debian/?$' | head -n 1
     ) || true
-    printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+    [ -n "$uri" ] || fail "apt's sources name no Debian mirror ending in /debian; add one, or install Docker by hand"
+    printf '%s\n' "$uri"
 }

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import threading
 import time
@@ -72,7 +73,7 @@ class Report:
             self.transitions.append((answered_s, release))
 
 
-class _Background:
+class _Background(abc.ABC):
     """An event loop in a thread, with a beginning and an end."""
 
     def __init__(self, url: str) -> None:
@@ -116,8 +117,9 @@ class _Background:
         self._running.set()
         await self._work(self._ending)
 
+    @abc.abstractmethod
     async def _work(self, ending: asyncio.Event) -> None:
-        raise NotImplementedError
+        """Do the work until it is done or ``ending`` is set."""
 
 
 class Load(_Background):
