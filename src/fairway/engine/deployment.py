@@ -14,7 +14,7 @@ from functools import cached_property
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.manifest import Release
-from fairway.engine.contract.names import Digest, Slot, Tag
+from fairway.engine.contract.names import Digest, PinnedImage, Slot, Tag
 from fairway.engine.drivers import Driver, Launch
 from fairway.engine.drivers.compose import ComposeDriver
 from fairway.engine.edge import Edge
@@ -150,6 +150,14 @@ class Deployment:
     def driver(self) -> Driver:
         """What runs the containers on this host."""
         return ComposeDriver(self.layout, self.host, self.edge, self.redact)
+
+    @cached_property
+    def missing_images(self) -> list[PinnedImage]:
+        """The images this deployment needs that were not on the host when it began."""
+        wanted = [self.release.app]
+        if self.request.action is Action.DEPLOY:
+            wanted.append(self.release.migrator)
+        return [image for image in wanted if not self.driver.has_image(image)]
 
     def runs_in_slot(self) -> bool:
         """Say whether the slot runs exactly this release, with the settings of now."""

@@ -26,6 +26,7 @@ class Container:
     image: str
     started_at: str
     error: str
+    addresses: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -291,5 +291,10 @@ def _container(document: dict[str, Any]) -> Container:
         image=str(config["Image"]),
         started_at=str(state["StartedAt"]),
         error=str(state.get("Error") or ""),
+        addresses=tuple(
+            str(network["IPAddress"])
+            for network in (document["NetworkSettings"].get("Networks") or {}).values()
+            if network.get("IPAddress")
+        ),
         labels=dict(config.get("Labels") or {}),
     )

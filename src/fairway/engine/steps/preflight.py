@@ -21,9 +21,7 @@ class Preflight(Step):
         if deployment.request.warm:
             return f"{len(settings)} settings, the slot is warm"
         deployment.driver.check(deployment.launch)
-        missing = [
-            i for i in (deployment.release.app, deployment.release.migrator) if not deployment.driver.has_image(i)
-        ]
+        missing = deployment.missing_images
         need = int(sum(image.size_bytes for image in missing) * _UNPACKED) + _RESERVE_BYTES
         free = deployment.driver.free_bytes()
         if free < need:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from fairway.engine.contract.names import PinnedImage
-from fairway.engine.deployment import Action, Deployment
+from fairway.engine.deployment import Deployment
 from fairway.engine.steps.base import Step
 
 
@@ -18,16 +18,12 @@ class Pull(Step):
         return not deployment.request.warm
 
     def run(self, deployment: Deployment) -> str:
-        release = deployment.release
-        wanted = [release.app]
-        if deployment.request.action is Action.DEPLOY:
-            wanted.append(release.migrator)
-        missing = [image for image in wanted if not deployment.driver.has_image(image)]
+        missing = deployment.missing_images
 
         def pull(image: PinnedImage) -> None:
             deployment.driver.pull(image, lambda line: deployment.journal.progress(self.name, line))
 
-        with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+        with ThreadPoolExecutor(max_workers=2) as pool:
             for _ in pool.map(pull, missing):
                 pass
         return ", ".join(f"{i.repository.path}@{i.digest.short}" for i in missing) or "already on the host"

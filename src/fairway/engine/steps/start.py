@@ -16,6 +16,9 @@ class Start(Step):
         if deployment.request.warm:
             return f"{slot.value} is still warm"
         deployment.driver.start_slot(deployment.launch, slot)
+        container = deployment.driver.slots().get(slot)
+        if container is not None and len(container.addresses) == 1:
+            deployment.edge.point(slot, container.addresses[0], deployment.release.compose.app_port)
         return f"{deployment.request.tag.short} in {slot.value}"
 
     def undo(self, deployment: Deployment) -> str | None:
