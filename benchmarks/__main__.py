@@ -1,7 +1,7 @@
 """Measure Fairway beside its peers: ``make bench`` or ``python -m benchmarks [--docker-rollout PATH]``.
 
 Everything runs in one go on one machine, the contestants in turn, so that a ratio
-holds where a single time would not. Results go to ``benchmarks/RESULTS.md``.
+holds where a single time would not. Results go to a Markdown file beside this one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from testbed import images
 from testbed.bed import Testbed
 from testbed.workspace import Workspace
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+HERE = Path(__file__).parent
 _PORT = 3000
 
 
@@ -47,8 +47,9 @@ def main() -> int:
         measure_version(figures)
         measure_times(work, ways, figures, rounds=asked.rounds)
         measure_load(work, ways, figures, requests=asked.requests)
-    RESULTS.write_text(render(figures), encoding="utf-8")
-    print(f"\n{RESULTS.read_text(encoding='utf-8')}\nwritten to {RESULTS}")
+    results = HERE / ("RESULTS-docker-rollout.md" if asked.docker_rollout else "RESULTS.md")
+    results.write_text(render(figures), encoding="utf-8")
+    print(f"\n{results.read_text(encoding='utf-8')}\nwritten to {results}")
     return 0
 
 

@@ -39,8 +39,8 @@ Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.
 The example application, each way on a host of its own (a container with its own Docker daemon),
 one after the other in the same run. Each deployment is of a release that the host has not seen:
 it pulls, migrates, starts, waits for ready and moves the worker. Times are of the whole command
-as the operator sees it, over SSH, {rounds} rounds without load; requests and
-streams are counted over two deployments and two rollbacks under a bounded load.
+as the operator sees it, over SSH, {rounds} rounds without load;
+requests and streams are counted over two deployments and two rollbacks under a bounded load.
 
 {chr(10).join(table)}
 
