@@ -69,7 +69,8 @@ daemon_answers() { timeout 10 docker version --format '{{.Server.Version}}' >/de
 
 # The process is alive and is what we think it is, not a later one with the same number.
 is_running() { # pid, name
-    [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ]
+    # One that has ended and that nobody has waited for keeps its number: where pid 1 is no init, for good.
+    [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
 # The Debian mirror this machine uses: from deb822 or one-line sources.
