@@ -25,7 +25,7 @@ lint: setup ## style, types, layers, the engine's Python floor, shell scripts
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/vermin -t=3.9- --no-tips --violations src/fairway/engine
+	.venv/bin/vermin -t=3.9- --no-tips --violations src/fairway/engine src/fairway/remote/installer.py
 	.venv/bin/shellcheck -x -P SCRIPTDIR scripts/*.sh .ci/run testbed/images/*/*.sh
 
 test: setup ## all tests; prepares Docker and the images first, leaves nothing running
