@@ -74,10 +74,6 @@ def logs(name: str, *, tail: int, follow: bool = False, timestamps: bool = False
     return ["docker", "logs", "--tail", str(tail), *flags, name]
 
 
-def start(name: str) -> list[str]:
-    return ["docker", "start", name]
-
-
 def update_restart(name: str, policy: str) -> list[str]:
     return ["docker", "update", "--restart", policy, name]
 
