@@ -3,10 +3,10 @@ PYTHON := .venv/bin/python -u
 DOCKER := scripts/with-docker.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock docker images lint test test-unit test-host demo bench docs up down clean
+.PHONY: help setup lock docker images lint test test-unit test-host test-faults test-faults-rest demo bench docs up down clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: ## prepare .venv (quick when nothing has changed)
 	@scripts/setup.sh
@@ -37,14 +37,24 @@ test-unit: setup ## the tests that need nothing but Python
 test-host: setup ## the tests on real hosts; FAIRWAY_TESTBED=dev uses the testbed of `make up`
 	@$(DOCKER) scripts/test.sh tests/host
 
+test-faults: setup ## every fault in every step of a deployment, hours; writes docs/explanation/faults.md
+	@rm -f tests/faults/seen.jsonl
+	@$(DOCKER) scripts/test.sh tests/faults --all-faults --dist load; code=$$?; $(PYTHON) -m tests.faults.results && exit $$code
+
+test-faults-rest: setup ## go on with the faults after an interruption
+	@$(DOCKER) scripts/test.sh tests/faults --rest-of-faults --dist load; code=$$?; $(PYTHON) -m tests.faults.results && exit $$code
+
 demo: setup ## a release built, staged, promoted under load and rolled back, on this machine
 	@$(DOCKER) $(PYTHON) -m testbed demo
 
-bench: setup ## measure Fairway beside the plain shell way
+bench: setup ## measure Fairway, and the plain shell way beside it; a quarter of an hour, writes benchmarks/RESULTS.md
 	@$(DOCKER) $(PYTHON) -m benchmarks
 
 docs: setup ## write the generated part of docs/reference anew
 	.venv/bin/typer fairway.cli.app utils docs --name fairway --output docs/reference/commands.md
+	$(PYTHON) -m scripts.recovery_table
+	$(PYTHON) scripts/schemas.py
+	$(PYTHON) -m scripts.bundle_policy
 
 up: setup docker ## leave a registry and two hosts running, to develop with
 	@$(PYTHON) -m testbed up

@@ -1,56 +1,110 @@
-"""Measure Fairway beside its peers: ``make bench`` or ``python -m benchmarks [--docker-rollout PATH]``.
+"""Measure Fairway, and its peers beside it: ``make bench`` or ``python -m benchmarks [--only PART]``.
 
-Everything runs in one go on one machine, the contestants in turn, so that a ratio
-holds where a single time would not. Results go to a Markdown file beside this one.
+Everything runs in one go on one machine, what is compared in turn, so that a ratio
+holds where a single time would not. Results go to a Markdown file beside this one;
+those of single parts are only shown.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import distance, endurance, footprint, gate, growth, side_by_side
 from benchmarks.contestants import Contestant, FairwayWay, RolloutWay, ShellWay
-from benchmarks.measure import Figures, measure_load, measure_times, measure_version
-from benchmarks.report import render
+from benchmarks.releases import DRAIN_S, make_release
+from benchmarks.report import Section, render
+from benchmarks.timing import say, timed
 from testbed import images
 from testbed.bed import Testbed
+from testbed.visitor import ADMINISTRATOR
 from testbed.workspace import Workspace
 
 HERE = Path(__file__).parent
 _PORT = 3000
+# What is long and differs little from round to round, so that the whole stays within a quarter of an hour.
+_FEWER_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the parts share: a host with a release on it, and how much is asked for."""
+
+    work: Workspace
+    ways: list[Contestant]
+    rounds: int
+    requests: int
+
+
+_PARTS: dict[str, Callable[[_Run], Section]] = {
+    "side-by-side": lambda run: side_by_side.compare(run.work, run.ways, rounds=run.rounds),
+    "endurance": lambda run: endurance.endure(run.work, requests=run.requests),
+    "distance": lambda run: distance.compare(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+    "footprint": lambda run: footprint.watch(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+    "proof": lambda run: gate.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+    "growth": lambda run: growth.compare(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+}
 
 
 def main() -> int:
-    """Run the measurements and write the table."""
+    """Run the measurements and write the results."""
+    asked = _parse()
+    images.prepare()
+    with Testbed("bench", hosts=_hosts(asked)) as bed:
+        run = _prepare(bed, asked)
+        sections: list[Section] = []
+        for part in asked.only or _PARTS:
+            say(f"\n== {part}")
+            took = timed(lambda part=part: sections.append(_PARTS[part](run)))  # type: ignore[misc]
+            say(f"{part} took {took:.0f} s")
+    text = render(sections, shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]) if sys.argv[1:] else "make bench")
+    print(f"\n{text}")
+    if asked.docker_rollout or not asked.only:
+        file = HERE / ("RESULTS-docker-rollout.md" if asked.docker_rollout else "RESULTS.md")
+        file.write_text(text, encoding="utf-8")
+        print(f"written to {file}")
+    return 0
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="deployments and rollbacks timed of each (default: 5)")
+    parser.add_argument("--only", action="append", choices=_PARTS, help="one part, not to be written down; repeatable")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each thing is timed (default: 5)")
+    parser.add_argument("--requests", type=int, default=100_000, help="requests of the endurance run (default: 100000)")
     parser.add_argument(
-        "--requests", type=int, default=20_000, help="requests during Fairway's own load (default: 20000)"
-    )
-    parser.add_argument(
-        "--docker-rollout", type=Path, help="a copy of docker-rollout, to be measured beside the others"
+        "--docker-rollout", type=Path, help="a copy of docker-rollout, to be measured side by side; nothing else is"
     )
     asked = parser.parse_args()
-    images.prepare()
-    hosts = ["fairway", "shell"] + (["rollout", "drained"] if asked.docker_rollout else [])
-    with Testbed("bench", hosts=tuple(hosts)) as bed:
-        work = Workspace(bed, port=_PORT, environments={"staging": "fairway"})
-        work.configure(environments={"production": None})
-        work.commit("One environment")
-        ways: list[Contestant] = [FairwayWay(work), ShellWay(work, bed.host("shell"))]
-        if asked.docker_rollout:
-            script = asked.docker_rollout.read_text(encoding="utf-8")
-            ways.append(RolloutWay(work, bed.host("rollout"), script))
-            ways.append(RolloutWay(work, bed.host("drained"), script, drain=True))
-        figures = Figures()
-        measure_version(figures)
-        measure_times(work, ways, figures, rounds=asked.rounds)
-        measure_load(work, ways, figures, requests=asked.requests)
-    results = HERE / ("RESULTS-docker-rollout.md" if asked.docker_rollout else "RESULTS.md")
-    results.write_text(render(figures), encoding="utf-8")
-    print(f"\n{results.read_text(encoding='utf-8')}\nwritten to {results}")
-    return 0
+    if asked.docker_rollout:
+        asked.only = ["side-by-side"]
+    return asked
+
+
+def _hosts(asked: argparse.Namespace) -> tuple[str, ...]:
+    peers = ["shell"] if not asked.only or "side-by-side" in asked.only else []
+    return ("fairway", *peers, *(["rollout", "drained"] if asked.docker_rollout else []))
+
+
+def _prepare(bed: Testbed, asked: argparse.Namespace) -> _Run:
+    """Have a release serve on Fairway's host, and know the others."""
+    work = Workspace(bed, port=_PORT, environments={"staging": "fairway"})
+    work.configure(environments={"production": None}, drain={"timeout_s": DRAIN_S})
+    work.commit("One environment")
+    fairway = FairwayWay(work)
+    fairway.prepare(ADMINISTRATOR)
+    fairway.deploy(make_release(work, "First"))
+    ways: list[Contestant] = [fairway]
+    if "shell" in bed.hosts:
+        ways.append(ShellWay(work, bed.host("shell")))
+    if asked.docker_rollout:
+        script = asked.docker_rollout.read_text(encoding="utf-8")
+        ways.append(RolloutWay(work, bed.host("rollout"), script))
+        ways.append(RolloutWay(work, bed.host("drained"), script, drain=True))
+    return _Run(work, ways, asked.rounds, asked.requests)
 
 
 if __name__ == "__main__":

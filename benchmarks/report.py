@@ -1,62 +1,40 @@
-"""Write the figures down as a table that says on which machine they were seen."""
+"""Write the figures down: what they come to first, then each part, and on which machine they were seen."""
 
 from __future__ import annotations
 
 import os
 import platform
-import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from benchmarks.measure import Figures
 
-_BASE = "plain shell"
-_OURS = "Fairway"
+@dataclass(frozen=True)
+class Section:
+    """What one part of the measurements found, as Markdown; ``in_short`` are lines for the summary."""
+
+    title: str
+    in_short: tuple[str, ...]
+    text: str
 
 
-def render(figures: Figures) -> str:
-    """Return the results as Markdown."""
-    ways = list(figures.deploy_s)
-    rounds = len(figures.deploy_s[_OURS])
-    rows = [
-        ("deployment, median", *(_seconds(figures.deploy_s[way]) for way in ways)),
-        ("beside the plain shell", *(_ratio(figures.deploy_s[way], figures.deploy_s[_BASE]) for way in ways)),
-        ("rollback, median, whole command", *(_seconds(figures.rollback_s[way]) for way in ways)),
-        ("beside the plain shell", *(_ratio(figures.rollback_s[way], figures.rollback_s[_BASE]) for way in ways)),
-        ("requests dropped", *(f"{failed} of {total}" for total, failed in (figures.requests[way] for way in ways))),
-        (
-            "event streams opened / ended in order / cut or refused",
-            *(" / ".join(str(n) for n in figures.streams[way]) for way in ways),
-        ),
-        ("application containers around a killed run", *(figures.killed[way] for way in ways)),
-    ]
-    table = [f"| | {' | '.join(ways)} |", "| --- |" + " --- |" * len(ways), *(f"| {' | '.join(row)} |" for row in rows)]
-    return f"""\
+def render(sections: Sequence[Section], command: str) -> str:
+    """Return the results of one run as Markdown."""
+    lines = [f"- {line}" for section in sections for line in section.in_short]
+    parts = [f"## {section.title}\n\n{section.text.strip()}" for section in sections]
+    head = f"""\
 # Measured
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.
-
-The example application, each way on a host of its own (a container with its own Docker daemon),
-one after the other in the same run. Each deployment is of a release that the host has not seen:
-it pulls, migrates, starts, waits for ready and moves the worker. Times are of the whole command
-as the operator sees it, over SSH, {rounds} rounds without load;
-requests and streams are counted over two deployments and two rollbacks under a bounded load.
-
-{chr(10).join(table)}
-
-- Fairway, rollback to a warm slot: visitors are on the other release {_seconds(figures.switched_s)} (median) after the
-  engine took it on; the rest of the command is its own start, the connection, and the worker.
-- `fairway --version`: {_seconds(figures.version_s)} (median of {len(figures.version_s)}).
-"""
+Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.
+The hosts are containers with a Docker daemon of their own on that one machine, which builds, serves,
+asks and measures all at once: times are of use beside each other, in the same run, and not alone."""
+    return "\n\n".join([head, "\n".join(lines), *parts]) + "\n"
 
 
-def _seconds(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f} s"
-
-
-def _ratio(values: Sequence[float], base: Sequence[float]) -> str:
-    """Return the median of the ratios round by round, which holds when the machine's speed drifts."""
-    return f"{statistics.median(ours / theirs for ours, theirs in zip(values, base, strict=True)):.2f}"
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _machine() -> str:

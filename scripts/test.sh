@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run the tests, pytest's summary last: test.sh [PYTEST ARGUMENTS...]
-# Without arguments: everything, the quick tests first. The example's own tests are one of the host tests.
+# Without arguments: everything. The example's own tests are one of the host tests.
+# Two processes share the tests file by file, each with a testbed of its own: most of a host test is waiting.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -13,4 +14,7 @@ if [ $# = 0 ]; then
     done
 fi
 say "running the tests: $*"
-exec .venv/bin/python -m pytest "$@"
+processes=2
+# One that was left running is one for all.
+if [ -n "${FAIRWAY_TESTBED:-}" ]; then processes=0; fi
+exec .venv/bin/python -m pytest --numprocesses "$processes" --dist loadfile "$@"

@@ -37,12 +37,14 @@ others_use_it() {
 clean_up() {
     trap '' INT TERM HUP
     # The command removes what it made. This is for one that was killed.
-    local left
-    left=$(docker ps -aq --filter "label=dev.fairway.testbed.run=$FAIRWAY_RUN" 2>/dev/null || true)
-    if [ -n "$left" ] && [ -x "$ROOT/.venv/bin/python" ]; then
+    local name
+    # A bed of its own for each process that shared the tests.
+    for name in $(docker ps -a --filter label=dev.fairway.testbed.run --format '{{.Label "dev.fairway.testbed.run"}}' \
+            2>/dev/null | grep -E "^$FAIRWAY_RUN(-|$)" | sort -u); do
+        [ -x "$ROOT/.venv/bin/python" ] || break
         say "removing what the command left running"
-        (cd "$ROOT" && .venv/bin/python -m testbed down "$FAIRWAY_RUN") || true
-    fi
+        (cd "$ROOT" && .venv/bin/python -m testbed down "$name") || true
+    done
     rm -f "$RUN_STATE/users/$$"
     if [ -f "$RUN_STATE/borrowed" ] && ! others_use_it; then
         # Said at the start already: the last lines are the command's own.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +20,7 @@ from testbed import certificates, images
 from testbed.addresses import REGISTRY_PORT, Network, candidates
 from testbed.docker import (
     LABEL,
+    ROOT,
     RUN_LABEL,
     STATE,
     docker,
@@ -47,6 +51,20 @@ class _Facts:
     hosts: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Login:
+    """A deploy user of its own on the hosts: its key, and an ``ssh_config`` that logs in by it."""
+
+    name: str
+    key: Path
+    ssh_config: Path
+
+    @property
+    def public(self) -> str:
+        """The public key, as one line."""
+        return self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+
+
 class Testbed:
     """A registry and hosts; use it as a context manager, or ``start`` and ``stop`` it.
 
@@ -62,7 +80,6 @@ class Testbed:
         self._wanted = hosts
         self._hosts: dict[str, Host] = {}
         self._numbers: dict[str, int] = {}
-        self._next_number = FIRST_HOST
         self._registry: Registry | None = None
         self._network: Network | None = None
 
@@ -121,7 +138,6 @@ class Testbed:
         except (OSError, ValueError, KeyError):
             raise TestbedError(f"no testbed {name} is running; python -m testbed up") from None
         bed._hosts = {host: bed._describe_host(host) for host in bed._numbers}
-        bed._next_number = max([FIRST_HOST - 1, *bed._numbers.values()]) + 1
         return bed
 
     @classmethod
@@ -152,21 +168,40 @@ class Testbed:
             raise TestbedError(f"the testbed has no host {name}; it has {', '.join(self._hosts) or 'none'}")
         return self._hosts[name]
 
-    def add_host(self, name: str, *, docker_disk: str | None = None) -> Host:
+    def add_host(self, name: str, *, docker_disk: str | None = None, image: images.Image = images.HOST) -> Host:
         """Start one more host and wait until it can be used.
 
         ``docker_disk`` (such as ``"300m"``) limits the room that its Docker has.
         """
         host = self._prepare_host(name)
-        self._run_host(host, docker_disk)
+        self._run_host(host, docker_disk, image)
         return host
+
+    def add_login(self, name: str) -> Login:
+        """Make a deploy user on every host, with a key that logs in as that user alone."""
+        directory = self.state / "logins" / name
+        directory.mkdir(parents=True)
+        key = directory / "id_ed25519"
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@testbed", "-f", key])
+        login = Login(name, key, directory / "ssh_config")
+        write_private(login.ssh_config, self._ssh_config_for(name, key))
+        for host in self._hosts.values():
+            host.add_user(login.name, login.public)
+        return login
+
+    def remove_login(self, login: Login) -> None:
+        """Remove a user that ``add_login`` made, with everything that runs as it."""
+        for host in self._hosts.values():
+            host.remove_user(login.name)
+        shutil.rmtree(login.ssh_config.parent)
 
     def remove_host(self, name: str) -> None:
         """Remove a host and all it held."""
         docker("rm", "--force", "--volumes", self.host(name).container)
-        del self._hosts[name], self._numbers[name]
-        shutil.rmtree(self._host_directory(name))
-        self._write_hosts()
+        with self._alone():
+            del self._hosts[name], self._numbers[name]
+            shutil.rmtree(self._host_directory(name))
+            self._write_hosts()
 
     # -- the files that lead to them
 
@@ -200,6 +235,8 @@ class Testbed:
             **{name: os.environ[name] for name in kept if name in os.environ},
             **endpoint(),
             "PATH": path(),
+            # The sources beside this bed, also where the environment is another checkout's.
+            "PYTHONPATH": str(ROOT / "src"),
             "HOME": str(home),
             "DOCKER_CONFIG": str(self.docker_config),
             "SSL_CERT_FILE": str(self.ca_bundle),
@@ -258,7 +295,8 @@ class Testbed:
         return Host(name, self._address(self._numbers[name]), f"{self._network_name}-{name}", self.ssh_config)
 
     def _write_files(self, password: str) -> None:
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "fairway-dev", "-f", self.state / "id_ed25519"])
+        for name, comment in (("id_ed25519", "fairway-dev"), ("admin_ed25519", "fairway-dev-admin")):
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", self.state / name])
         write_private(self.ca_bundle, certificates.bundle(self.registry.ca_file))
         login = {"auth": self.registry.authorization.removeprefix("Basic ")}
         write_config(self.docker_config, {self.registry.address: login})
@@ -271,20 +309,39 @@ class Testbed:
         keys = {name: (self._host_directory(name) / "ssh_host_ed25519_key.pub") for name in self._hosts}
         known = (f"{self._hosts[name].address} {key.read_text(encoding='ascii')}" for name, key in keys.items())
         write_private(self.state / "known_hosts", "".join(known))
+        write_private(self.ssh_config, self._ssh_config_for(USER, self.state / "id_ed25519"))
+
+    def _ssh_config_for(self, user: str, key: Path) -> str:
+        """Return what leads to every host: by one user with that user's key, and by root with the administrator's."""
         aliases = "".join(f"Host {host.name}\n    HostName {host.address}\n" for host in self._hosts.values())
-        write_private(
-            self.ssh_config,
-            f"{aliases}Host *\n    User {USER}\n    IdentityFile {self.state}/id_ed25519\n    IdentitiesOnly yes\n"
+        return aliases + (
+            f"Host *\n    User {user}\n    IdentityFile {key}\n    IdentitiesOnly yes\n"
             f"    IdentityAgent none\n    UserKnownHostsFile {self.state}/known_hosts\n"
             "    GlobalKnownHostsFile /dev/null\n    StrictHostKeyChecking yes\n    BatchMode yes\n"
-            "    ConnectTimeout 10\n",
+            "    ConnectTimeout 10\n"
+            f"Match user root\n    IdentityFile {self.state}/admin_ed25519\n"
         )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Change which hosts there are with nobody else doing so: a bed may be shared by several runs of the tests."""
+        with (self.state / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._facts_file.exists():
+                facts = json.loads(self._facts_file.read_text(encoding="utf-8"))
+                self._numbers = dict(facts["hosts"])
+                self._hosts = {host: self._describe_host(host) for host in self._numbers}
+            yield
 
     def _host_directory(self, name: str) -> Path:
         return self.state / "hosts" / name
 
     def _prepare_host(self, name: str) -> Host:
         """Write what a new host finds when it boots."""
+        with self._alone():
+            return self._prepare_host_alone(name)
+
+    def _prepare_host_alone(self, name: str) -> Host:
         if name in self._hosts:
             raise TestbedError(f"the testbed already has a host {name}")
         directory = self._host_directory(name)
@@ -292,6 +349,7 @@ class Testbed:
         trusted.mkdir(parents=True)
         shutil.copy(self.registry.ca_file, trusted / "ca.crt")
         shutil.copy(self.state / "id_ed25519.pub", directory / "authorized_keys")
+        shutil.copy(self.state / "admin_ed25519.pub", directory / "admin_authorized_keys")
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", directory / "ssh_host_ed25519_key"])
         daemon = {
             "registry-mirrors": [f"http://{self._address(MIRROR_NUMBER)}:{REGISTRY_PORT}"],
@@ -300,13 +358,12 @@ class Testbed:
             "log-level": "warn",
         }
         (directory / "daemon.json").write_text(json.dumps(daemon, indent=1), encoding="ascii")
-        self._numbers[name] = self._next_number
-        self._next_number += 1
+        self._numbers[name] = next(n for n in range(FIRST_HOST, 250) if n not in self._numbers.values())
         host = self._hosts[name] = self._describe_host(name)
         self._write_hosts()
         return host
 
-    def _run_host(self, host: Host, docker_disk: str | None) -> None:
+    def _run_host(self, host: Host, docker_disk: str | None, image: images.Image = images.HOST) -> None:
         disk = ["--volume=/var/lib/docker"]
         if docker_disk is not None:
             disk = [f"--mount=type=tmpfs,destination=/var/lib/docker,tmpfs-size={docker_disk}"]
@@ -314,7 +371,8 @@ class Testbed:
             *("run", "--detach", f"--name={host.container}", f"--hostname={host.name}", *self._labels),
             *(f"--network={self._network_name}", f"--ip={host.address}", "--privileged", *disk),
             *("--tmpfs=/run:exec,mode=755", f"--volume={self._host_directory(host.name)}:/fairway:ro"),
-            images.HOST.name,
+            *_kernel_command_line(),
+            image.name,
         )
         host.wait_ready()
 
@@ -335,3 +393,11 @@ class Testbed:
             *(f"--network={self._network_name}", f"--ip={self._address(MIRROR_NUMBER)}"),
             *(f"--volume={volume}:/var/lib/registry:ro", *images.mirror_command()),
         )
+
+
+def _kernel_command_line() -> tuple[str, ...]:
+    """Have a host's systemd, where it has one, run on a machine that still has the first version of control groups."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        return ()
+    legacy = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
+    return (f"--env=SYSTEMD_PROC_CMDLINE={legacy}",)

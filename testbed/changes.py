@@ -37,6 +37,58 @@ def upgrade() -> None:
     op.execute("CREATE UNIQUE INDEX people_hours ON people (hours_per_week)")
 '''
 
+_SLOW = '''\
+"""a table, slowly
+
+Revision ID: 0008
+"""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE slowly_made (id integer)")
+    op.execute("SELECT pg_sleep({seconds})")
+'''
+
+_NOTE = '''\
+"""people have a note (expand)
+
+Revision ID: 0009
+"""
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE people ADD COLUMN note text")
+'''
+
+
+_COUNTED = '''\
+"""each time this is applied is counted (expand)
+
+Revision ID: 0006
+"""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE IF NOT EXISTS applications (at timestamptz NOT NULL DEFAULT now())")
+    op.execute("INSERT INTO applications DEFAULT VALUES")
+    op.execute("SELECT pg_sleep(0.5)")
+'''
+
 
 def add_location(work: Workspace) -> str:
     """Add a column and show it: a migration that only expands the schema. Returns the commit."""
@@ -56,6 +108,26 @@ def add_location(work: Workspace) -> str:
         shown + "{% if loop.first and person.location %}, {{ person.location }}{% endif %}",
     )
     return work.commit("Show where people are")
+
+
+def count_migrations(work: Workspace) -> str:
+    """Add a migration that takes half a second and leaves a row each time it commits. Returns the commit.
+
+    Applied once is a fact, then, that can be asked of the database; nothing else depends on it.
+    """
+    work.write("migrations/versions/0006_counted.py", _COUNTED)
+    return work.commit("Count how often it is applied")
+
+
+def add_ballast(work: Workspace, megabytes: int, name: str) -> str:
+    """Give the application's image a layer that takes a while to pull, another for each name. Returns the commit."""
+    runner = "FROM base AS runner\n"
+    noise = f"RUN head -c {megabytes}000000 /dev/urandom >/var/tmp/{name}\n"
+    text = (work.path / "Dockerfile.prod").read_text(encoding="utf-8")
+    head, _, tail = text.partition(runner)
+    kept = tail[tail.index("\n") + 1 :] if tail.startswith("RUN head -c ") else tail
+    work.write("Dockerfile.prod", head + runner + noise + kept)
+    return work.commit(f"Weigh {megabytes} MB more")
 
 
 def never_ready(work: Workspace) -> str:
@@ -86,3 +158,22 @@ def retitle(work: Workspace, title: str) -> str:
     """Change a word on the page: a release that differs and is otherwise as good. Returns the commit."""
     work.edit("capakraken/templates/base.html", "<h1>CapaKraken</h1>", f"<h1>{title}</h1>")
     return work.commit(f"Call it {title}")
+
+
+def fails_for_visitors(work: Workspace) -> str:
+    """Answer visitors with 500 while the readiness says 200. Returns the commit."""
+    answer = '"slot": settings.slot})'
+    work.edit("capakraken/web/api.py", answer, answer[:-1] + ", status_code=500)")
+    return work.commit("Answer with 500")
+
+
+def slow_migration(work: Workspace, seconds: int) -> str:
+    """Ship a migration that takes its time and then adds a table. Returns the commit."""
+    work.write("migrations/versions/0008_slow.py", _SLOW.format(seconds=seconds))
+    return work.commit("Add a table, slowly")
+
+
+def altered_table(work: Workspace) -> str:
+    """Ship a migration that needs a lock that nobody else may have. Returns the commit."""
+    work.write("migrations/versions/0009_note.py", _NOTE)
+    return work.commit("Add a column")

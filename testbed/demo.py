@@ -5,6 +5,7 @@ Every step is the real ``fairway`` command, run against real hosts. ``python -m 
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
@@ -61,8 +62,9 @@ def main() -> None:
 
 def _tell(story: Story) -> None:
     work = story.work
+    settings: dict[str, str] = {}
     for environment in ("staging", "production"):
-        work.prepare_host(environment)
+        settings = work.prepare_host(environment)
         story.step(f"The {environment} host is prepared", "bootstrap", environment)
 
     first = work.tag
@@ -85,7 +87,11 @@ def _tell(story: Story) -> None:
         story.step("Release C will never be ready", "release")
         story.step("C on staging is given up, with its reason; B serves on", "deploy", "staging", third, expect=1)
         story.step("C in production is refused", "promote", third, expect=3)
+        story.step("What going back would do", "rollback", "production", "--plan")
         story.step("Production goes back to A, under load", "rollback", "production")
+        work.prepare_host("production", {**settings, "NEXTAUTH_SECRET": secrets.token_hex(24)})
+        story.step("A secret was rotated: status sees it", "status", "production", expect=1)
+        story.step("A starts again with the new secret, under load", "restart", "production")
         story.step("What serves, asked of the hosts", "status")
         story.step("What production has on record", "history", "production")
 

@@ -14,6 +14,10 @@ from testbed.waiting import wait_for
 
 USER = "deploy"
 _DAEMON = "/usr/local/sbin/dockerd-service.sh"
+# What a program on the host itself runs to be without delay; the methods below run the same.
+KILL_DOCKER = f"{_DAEMON} kill"
+STOP_DOCKER = f"{_DAEMON} stop"
+CUT_NETWORK = "iptables -w -t raw -I PREROUTING -i eth0 -j DROP && iptables -w -t mangle -I POSTROUTING -o eth0 -j DROP"
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,19 @@ class Host:
             timeout_s=timeout_s,
         )
 
+    def add_user(self, name: str, public: str) -> None:
+        """Make a user who may use Docker, whom this key logs in."""
+        home = f"/home/{name}"
+        self.sh(
+            f"set -e; useradd --create-home --shell /bin/bash --groups docker {name}; usermod --password '*' {name};"
+            f" install -d -m 700 -o {name} -g {name} {home}/.ssh"
+        )
+        self.put(f"{home}/.ssh/authorized_keys", public + "\n", mode=0o600, owner=name)
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user with all that is theirs and runs as them."""
+        self.sh(f"pkill -KILL -u {name} || true; userdel --force --remove {name} 2>/dev/null || true")
+
     def docker(self, *args: str, check: bool = True, timeout_s: float = 120.0) -> str:
         """Run its docker and return the standard output without the last newline."""
         return self.sh(shlex.join(["docker", *args]), check=check, timeout_s=timeout_s)
@@ -90,11 +107,11 @@ class Host:
 
     def stop_docker(self) -> None:
         """Stop its Docker daemon in order: its containers end, too."""
-        self.sh(f"{_DAEMON} stop")
+        self.sh(STOP_DOCKER)
 
     def kill_docker(self) -> None:
         """Kill its Docker daemon; the containers live on."""
-        self.sh(f"{_DAEMON} kill")
+        self.sh(KILL_DOCKER)
 
     def start_docker(self) -> None:
         """Start its Docker daemon again."""
@@ -103,9 +120,7 @@ class Host:
 
     def cut_network(self) -> None:
         """Pull the cable: packets get lost both ways, and nobody is told."""
-        self.sh(
-            "iptables -w -t raw -I PREROUTING -i eth0 -j DROP && iptables -w -t mangle -I POSTROUTING -o eth0 -j DROP"
-        )
+        self.sh(CUT_NETWORK)
 
     def restore_network(self) -> None:
         """Put the cable back; connections that are still wanted go on."""

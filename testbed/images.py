@@ -49,8 +49,11 @@ PYTHON_CA = Image("fairway-dev/python:3.13", "ca", None, PYTHON.name)
 POSTGRES = Image("fairway-dev/postgres:17", "postgres", "postgres:17", BASE.name)
 REDIS = Image("fairway-dev/redis:8", "redis", "redis:8", BASE.name)
 HAPROXY = Image("fairway-dev/haproxy:3.0", "haproxy", "haproxy:3.0", BASE.name)
+HAPROXY_OLDER = Image("fairway-dev/haproxy:2.6", "haproxy-older", "haproxy:2.6", BASE.name)
 REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
+# Only for the tests that reboot it; built when one of them asks.
+SYSTEMD = Image("fairway-dev/systemd:trixie", "systemd", None, HOST.name)
 
 # An open registry: Debian's own default asks for a login.
 MIRROR_CONFIG = """\
@@ -63,7 +66,7 @@ http: {addr: ':5000'}
 
 MIRRORED = (POSTGRES, REDIS, HAPROXY)
 # The biggest first: there are more images than processors.
-SERVICES = (HOST, PYTHON, POSTGRES, REGISTRY, HAPROXY, REDIS)
+SERVICES = (HOST, PYTHON, POSTGRES, REGISTRY, HAPROXY, HAPROXY_OLDER, REDIS)
 
 
 def prepare(say: Callable[[str], None] = print) -> None:
@@ -88,6 +91,18 @@ def prepare(say: Callable[[str], None] = print) -> None:
         STATE.mkdir(exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
         say(f"images ready ({time.monotonic() - started:.0f} s)")
+
+
+def provide_systemd(say: Callable[[str], None] = print) -> Image:
+    """Make sure that the host with systemd is there, and return it."""
+    base = inspect("image", HOST.name)
+    there = inspect("image", SYSTEMD.name)
+    if not base:
+        raise TestbedError("the testbed's images are not prepared; run: scripts/images.sh")
+    expected = _hash(SYSTEMD, base[0]["Id"])
+    if not there or (there[0]["Config"].get("Labels") or {}).get(HASH_LABEL) != expected:
+        _build(SYSTEMD, say)
+    return SYSTEMD
 
 
 def mirror_volume() -> str:

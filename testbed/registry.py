@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import ssl
 import urllib.error
 import urllib.request
@@ -13,17 +14,18 @@ from testbed.docker import LABEL, docker
 from testbed.images import HOST
 from testbed.waiting import wait_for
 
-CONFIG = """\
+_STORAGE = "/var/lib/registry"
+CONFIG = f"""\
 version: 0.1
-log: {level: info}
+log: {{level: info}}
 storage:
-  filesystem: {rootdirectory: /var/lib/registry}
-  delete: {enabled: true}
+  filesystem: {{rootdirectory: {_STORAGE}}}
+  delete: {{enabled: true}}
 auth:
-  htpasswd: {realm: fairway-dev, path: /fairway/htpasswd}
+  htpasswd: {{realm: fairway-dev, path: /fairway/htpasswd}}
 http:
   addr: ':5000'
-  tls: {certificate: /fairway/registry.crt, key: /fairway/registry.key}
+  tls: {{certificate: /fairway/registry.crt, key: /fairway/registry.key}}
 """
 
 
@@ -86,6 +88,35 @@ class Registry:
         """Let it go on."""
         docker("unpause", self.container)
         self.wait_ready()
+
+    def blob_path(self, digest: str) -> str:
+        """Return where in its container a blob lies."""
+        return f"{_STORAGE}/docker/registry/v2/blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
+
+    def keep_tags(self, repository: str) -> str:
+        """Put a copy of what a repository's tags name aside, on the registry's own disk; return where."""
+        copy = f"{_STORAGE}/kept-{secrets.token_hex(6)}"
+        docker("exec", self.container, "cp", "-a", f"{self._tags(repository)}", copy)
+        return copy
+
+    def set_back(self, repository: str, copy: str) -> None:
+        """Have a repository's tags name what they did when they were copied, as a restored disk does."""
+        tags = self._tags(repository)
+        docker("exec", self.container, "rm", "-r", tags)
+        docker("exec", self.container, "cp", "-a", copy, tags)
+
+    def move_tag(self, repository: str, tag: str, to: str) -> None:
+        """Have a tag name what another does, past what the registry would say to that."""
+        tags = self._tags(repository)
+        docker("exec", self.container, "cp", f"{tags}/{to}/current/link", f"{tags}/{tag}/current/link")
+
+    def _tags(self, repository: str) -> str:
+        return f"{_STORAGE}/docker/registry/v2/repositories/{repository}/_manifests/tags"
+
+    def collect_garbage(self) -> str:
+        """Remove every blob that no tag leads to, and return what was said of it. Nobody may push meanwhile."""
+        command = ("/bin/registry", "garbage-collect", "--delete-untagged", "/fairway/config.yml")
+        return docker("exec", self.container, *command, timeout_s=300).stdout
 
     def logs(self) -> str:
         """Return what it has logged."""

@@ -25,6 +25,8 @@ def _key(name: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):  # only in a list: elsewhere it is a table of its own
+        return f"{{{', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, str | bool | int | float):
         # JSON's strings are TOML's basic strings, escapes and all.
         return json.dumps(value)

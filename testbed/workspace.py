@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import toml
-from testbed.bed import Testbed
+from testbed.bed import Login, Testbed
 from testbed.docker import ROOT, docker, environment
 from testbed.host import USER, Host
 from testbed.process import TestbedError, run
@@ -40,16 +40,22 @@ class Workspace:
         port: int = 3000,
         environments: Mapping[str, str] | None = None,
         example: Path = EXAMPLE,
+        login: Login | None = None,
     ) -> None:
         self.bed = bed
+        #: By whom the hosts are reached; the bed's own user, whom all share, when None.
+        self.login = login
         self.project = project
         self.port = port
         self.deploy_path = f"/opt/{project}"
         self.path = bed.state / "workspaces" / project
-        self._environments = dict(environments or {"staging": "staging", "production": "production"})
+        usual = {"staging": "staging", "production": "production"}
+        self._environments = dict(usual if environments is None else environments)
         if self.path.exists():
             shutil.rmtree(self.path)
         shutil.copytree(example, self.path, ignore=_LEFT_OUT)
+        # What the example's services need of a host, whatever an environment is called.
+        self._policy: dict[str, Any] = self.config["environments"]["staging"].get("policy", {})
         self.configure()
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("Start from the example")
@@ -72,7 +78,8 @@ class Workspace:
                         "hosts": [self.bed.host(host).ssh_alias],
                         "deploy_path": self.deploy_path,
                         "port": self.port,
-                        "ssh_config": os.path.relpath(self.bed.ssh_config, self.path),
+                        "ssh_config": os.path.relpath(self.ssh_config, self.path),
+                        "policy": self._policy,
                     }
                     for name, host in self._environments.items()
                 },
@@ -83,6 +90,16 @@ class Workspace:
             del environments[unknown]
         _merge(document, changes)
         file.write_text(toml.dumps(document), encoding="utf-8")
+
+    @property
+    def user(self) -> str:
+        """The deploy user on the hosts."""
+        return self.login.name if self.login else USER
+
+    @property
+    def ssh_config(self) -> Path:
+        """By which ``fairway`` reaches the hosts from here."""
+        return self.login.ssh_config if self.login else self.bed.ssh_config
 
     @property
     def config(self) -> dict[str, Any]:
@@ -156,6 +173,16 @@ class Workspace:
 
     # -- its hosts
 
+    def add_environment(self, environment: str, host: str) -> None:
+        """Have one more environment, on a host of the bed. Does not commit: it is no part of a release."""
+        self._environments[environment] = host
+        self.configure()
+
+    def drop_environment(self, environment: str) -> None:
+        """Take an environment out of the configuration again; its host is left as it is."""
+        self._environments.pop(environment, None)
+        self.configure()
+
     def host(self, environment: str) -> Host:
         """Return the host of an environment."""
         return self.bed.host(self._environments[environment])
@@ -175,9 +202,9 @@ class Workspace:
         values = {name: secrets.token_hex(24) for name in settings.get("required", [])}
         values |= {"NEXTAUTH_URL": host.http(self.port)} if "NEXTAUTH_URL" in values else {}
         values |= env or {}
-        host.sh(f"install -d -o {USER} -g {USER} {shlex.quote(self.deploy_path)}")
+        host.sh(f"install -d -o {self.user} -g {self.user} {shlex.quote(self.deploy_path)}")
         text = "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-        host.put(f"{self.deploy_path}/{settings.get('file', '.env.production')}", text, mode=0o600, owner=USER)
+        host.put(f"{self.deploy_path}/{settings.get('file', '.env.production')}", text, mode=0o600, owner=self.user)
         return values
 
     def remove(self) -> None:

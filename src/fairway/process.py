@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _HINTS = {
     "docker": "install Docker Engine with its buildx and compose plugins, or name it in FAIRWAY_DOCKER",
     "git": "install git",
     "ssh": "install the OpenSSH client",
+    "ssh-keygen": "install the OpenSSH client",
 }
 
 
@@ -124,6 +126,28 @@ def stream(
             _end(process)
             raise
     return Completed(tuple(argv), returncode, "", "\n".join(tail))
+
+
+def converse(argv: Sequence[str]) -> Completed:
+    """Run a process that may ask whoever sits at the terminal for something, such as a passphrase, to its end.
+
+    What it says goes to standard error as it comes, and is not returned; where that is no
+    terminal there is nobody to ask, and it is kept for an error message instead.
+    """
+    attended = sys.stderr.isatty()
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=None if attended else subprocess.DEVNULL,
+            stdout=sys.stderr if attended else subprocess.PIPE,
+            stderr=None if attended else subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise _cannot_start(argv, None, error) from None
+    return Completed(tuple(argv), done.returncode, done.stdout or "", done.stderr or "")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from fairway.engine.contract.trust import Policy
+from testbed.host import USER
 from testbed.workspace import Workspace
 
 
@@ -20,9 +22,9 @@ def serving(work: Workspace, environment: str) -> str:
 
 
 def history(work: Workspace, environment: str) -> list[dict[str, Any]]:
-    """Return the host's record of attempts."""
+    """Return the host's record of attempts; housekeeping, which comes by itself, is left out."""
     entries: list[dict[str, Any]] = json.loads(work.fairway("history", environment, "--json").stdout)
-    return entries
+    return [entry for entry in entries if entry["action"] != "prune"]
 
 
 def status(work: Workspace, environment: str) -> dict[str, Any]:
@@ -55,6 +57,20 @@ def start_on(work: Workspace, *environments: str) -> str:
             "deploy" if environment == "staging" else "promote", *(["staging"] * (environment == "staging")), tag
         )
     return tag
+
+
+def allow_on(work: Workspace, environment: str, *names: str) -> None:
+    """Have the host's own policy allow exactly these, as an administrator on the host would."""
+    path = f"{work.deploy_path}/.fairway/trust"
+    host = work.host(environment)
+    host.sh(f"install -d -o {USER} -g {USER} {path}")
+    host.put(f"{path}/policy.json", Policy(allow=names).to_bytes().decode(), owner=USER)
+
+
+def sql(work: Workspace, environment: str, statement: str) -> str:
+    """Ask the environment's database; return what it answers."""
+    psql = ("psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--username=capakraken", "capakraken")
+    return work.host(environment).docker("exec", f"{work.project}-postgres-1", *psql, "--command", statement)
 
 
 def wait_for_step(work: Workspace, environment: str, step: str, timeout_s: float = 60.0) -> str:

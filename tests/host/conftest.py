@@ -1,9 +1,9 @@
-"""The bed that host tests share, and a workspace of its own for each of them."""
+"""A workspace of its own for each host test."""
 
 from __future__ import annotations
 
-import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from testbed.bed import Testbed
+from testbed.bed import Login, Testbed
 from testbed.workspace import Workspace
 
 HERE = Path(__file__).parent
 # Above what people use by habit, below what systems give to outgoing connections.
 _ports = count(20_000 + secrets.randbelow(5_000))
+
+# A job in the background ignores Ctrl-C, and so would every command that a test starts to press it on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,20 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.host)
-
-
-@pytest.fixture(scope="session")
-def bed() -> Iterator[Testbed]:
-    """A registry and the hosts ``staging`` and ``production``.
-
-    With ``FAIRWAY_TESTBED=dev`` the one that ``python -m testbed up`` has left running.
-    """
-    running = os.environ.get("FAIRWAY_TESTBED")
-    if running:
-        yield Testbed.attach(running)
-        return
-    with Testbed() as started:
-        yield started
 
 
 @pytest.fixture
@@ -59,3 +48,18 @@ def make_workspace(bed: Testbed) -> Iterator[Callable[..., Workspace]]:
 def workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
     """The example in a Git repository of its own, with a project name and a port of its own."""
     return make_workspace()
+
+
+@pytest.fixture(scope="module")
+def make_login(bed: Testbed) -> Iterator[Callable[[], Login]]:
+    """Make deploy users, each with a key of its own, so that what becomes of one concerns no other test."""
+    made: list[Login] = []
+
+    def make() -> Login:
+        login = bed.add_login(f"d-{secrets.token_hex(4)}")
+        made.append(login)
+        return login
+
+    yield make
+    for login in made:
+        bed.remove_login(login)

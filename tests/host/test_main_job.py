@@ -9,6 +9,7 @@ from testbed.load import Load
 from testbed.workspace import Workspace
 from tests.host.asking import history, release, serving, start_on, status
 
+_CHANGED = "      POSTGRES_DB: capakraken\n      POSTGRES_INITDB_ARGS: --data-checksums\n      POSTGRES_PASSWORD"
 CANARY = "canary-7f3a9b1c5d2e8f40"
 
 
@@ -22,7 +23,10 @@ def test_a_release_goes_from_a_commit_to_production_and_back_without_a_dropped_r
         second = release(work)
         refused = work.fairway("promote", second, check=False)
         assert refused.returncode == 3
-        assert "staging has never run it" in refused.stderr
+        # By production itself, which has it on record.
+        assert "may not go to production: ready on staging" in refused.stderr
+        assert "nobody has said so" in refused.stderr
+        assert serving(work, "production") == first
 
         work.fairway("deploy", "staging", second)
         promoted = json.loads(work.fairway("promote", second, "--json").stdout)
@@ -49,13 +53,40 @@ def test_a_release_goes_from_a_commit_to_production_and_back_without_a_dropped_r
     assert load.report.total > 1000
     assert [(e["action"], e["outcome"], e["tag"]) for e in history(work, "production")] == [
         ("deploy", "succeeded", first),
+        ("deploy", "failed", second),
         ("deploy", "succeeded", second),
+        ("deploy", "failed", third),
         ("rollback", "succeeded", first),
     ]
     assert [e["outcome"] for e in history(work, "staging")] == ["succeeded", "succeeded", "failed"]
     found = status(work, "production")
     assert (found["serving"]["tag"], found["drift"]) == (first, [])
     assert found["previous"]["tag"] == second
+
+
+def test_a_database_whose_definition_changed_is_recreated_only_when_asked_for(workspace: Workspace) -> None:
+    work = workspace
+    start_on(work, "staging")
+
+    def database() -> str:
+        return work.host("staging").docker("inspect", "--format", "{{.Id}}", f"{work.project}-postgres-1")
+
+    before = database()
+    work.edit("docker-compose.cicd.yml", "      POSTGRES_DB: capakraken\n      POSTGRES_PASSWORD", _CHANGED)
+    work.commit("Tune the database")
+    tag = release(work)
+    planned = work.fairway("deploy", "staging", tag, "--plan")
+    assert "postgres kept as it runs although its definition changed" in planned.stdout
+    done = work.fairway("deploy", "staging", tag)
+    assert "to apply it: --recreate postgres" in done.stderr
+    assert database() == before
+    changes.retitle(work, "Second")
+    second = release(work)
+    wrong = work.fairway("deploy", "staging", second, "--recreate", "postgers", check=False)
+    assert wrong.returncode == 2
+    work.fairway("deploy", "staging", second, "--recreate", "postgres")
+    assert database() != before
+    assert serving(work, "staging") == second
 
 
 def test_production_runs_the_digests_that_staging_ran(workspace: Workspace) -> None:
@@ -116,7 +147,9 @@ def test_no_secret_leaves_the_host_s_own_file(workspace: Workspace) -> None:
     image = status(work, "staging")["serving"]["image"]
     assert CANARY not in host.docker("image", "inspect", image) + host.docker("history", "--no-trunc", image)
     assert host.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c canar[y] || true") == "0"
-    private = host.sh(f"find {work.deploy_path}/.fairway -type f -perm /077 ! -name haproxy.cfg")
+    # What the host is and goes by holds no secret: where root keeps it, the deploy user reads it.
+    open_to_read = "! -name haproxy.cfg ! -name host.json ! -path '*/.fairway/trust/*'"
+    private = host.sh(f"find {work.deploy_path}/.fairway -type f -perm /077 {open_to_read}")
     assert private == ""
 
 

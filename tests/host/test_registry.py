@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,14 @@ from fairway.engine.contract.manifest import (
     Bundle,
     ComposeRoles,
     EnvironmentFile,
+    Migrations,
     NamedRelease,
     Readiness,
     Release,
+    Soak,
 )
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag
+from fairway.engine.contract.statement import Kind, Signed, Statement
 from fairway.registry import Archive, Credentials, MediaType, RegistryClient, client, connect, tls
 from testbed.bed import Testbed
 from testbed.docker import docker
@@ -49,16 +54,20 @@ def release(repository: Repository, commit: str, created_at: str = "2026-01-31T1
         project="capakraken",
         tag=Tag(f"sha-{commit}"),
         commit=commit,
+        author="jane@example.com",
         source=None,
         dirty=False,
         created_at=created_at,
         created_by="Jane Doe <jane@example.com>",
+        ci_run=None,
         fairway="0.1.0",
         app=PinnedImage(repository, digest, 1000),
         migrator=PinnedImage(repository, digest, 500),
         bundle=Bundle(Digest.of(BUNDLE), len(BUNDLE), {"docker-compose.cicd.yml": digest}),
         compose=ComposeRoles("docker-compose.cicd.yml", "app", 3000, "migrator", ()),
-        readiness=Readiness("/api/ready", 3, 0.1, 60.0),
+        readiness=Readiness("/api/ready", 3, 0.1, 60.0, 5.0),
+        migrations=Migrations(3600.0, 5.0, 900.0, 3),
+        soak=Soak(0.0, (), 30.0, 20, 0.02, 3.0),
         drain_timeout_s=30.0,
         warm_keep_s=3600.0,
         env=EnvironmentFile(".env.production", ()),
@@ -118,10 +127,15 @@ def test_a_blob_that_was_altered_in_the_registry_is_refused(
 ) -> None:
     content = secrets.token_bytes(64)
     digest = registry.put_blob(repository, content)
-    file = f"/var/lib/registry/docker/registry/v2/blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
-    docker("exec", "--interactive", bed.registry.container, "sh", "-c", f"cat > {file}", stdin="y" * 64)
+    alter(bed, digest, "y" * 64)
     with pytest.raises(Failed, match="not to be believed"):
         registry.get_blob(repository, digest, limit_bytes=100)
+
+
+def alter(bed: Testbed, digest: Digest, content: str) -> None:
+    """Write other content over a blob where the registry keeps it."""
+    file = bed.registry.blob_path(digest)
+    docker("exec", "--interactive", bed.registry.container, "sh", "-c", f"cat > {file}", stdin=content)
 
 
 def test_tags_are_read_over_many_pages(
@@ -162,3 +176,79 @@ def test_a_tag_that_somebody_moved_is_not_taken_for_the_release(
         archive.get(good.tag)
     entries = archive.read_all(archive.tags())
     assert [(entry.tag, entry.named is None) for entry in entries] == [(other.tag, False), (good.tag, True)]
+
+
+def statement(named: NamedRelease, number: int) -> Signed:
+    """A statement that nobody else makes; whether its signature holds is a host's business."""
+    said = Statement(
+        kind=Kind.APPROVED,
+        release=named.name,
+        tag=named.release.tag,
+        project="capakraken",
+        environment="production",
+        at=f"2026-01-31T12:00:{number:02}.000Z",
+        expires="2026-03-01T12:00:00.000Z",
+    )
+    return Signed(said.to_bytes(), f"-----BEGIN SSH SIGNATURE-----\n{number}\n-----END SSH SIGNATURE-----\n")
+
+
+def test_of_20_statements_written_at_once_none_is_lost(registry: RegistryClient, repository: Repository) -> None:
+    archive = Archive(registry, repository)
+    content = release(repository, "4f" * 20).to_bytes()
+    archive.put(content, BUNDLE)
+    written = [statement(NamedRelease.read(content), number) for number in range(20)]
+    start = threading.Barrier(20)
+
+    def write(one: Signed) -> str:
+        with connect(repository.registry) as own:
+            start.wait(timeout=60)
+            return Archive(own, repository).statements.put(one)
+
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        tags = list(pool.map(write, written))
+    found = archive.statements.about(Digest.of(content))
+    assert [one.signed for one in found.statements] == written
+    assert sorted(one.tag for one in found.statements) == sorted(tags)
+    assert (found.unusable, found.left_off) == ((), 0)
+    assert [archive.statements.put(one) for one in written] == tags
+
+
+def test_a_registry_that_collects_garbage_loses_nothing(
+    bed: Testbed, registry: RegistryClient, repository: Repository
+) -> None:
+    archive = Archive(registry, repository)
+    content = release(repository, "4f" * 20).to_bytes()
+    digest = archive.put(content, BUNDLE)
+    written = [statement(NamedRelease.read(content), number) for number in range(3)]
+    for one in written:
+        archive.statements.put(one)
+    rubbish = registry.put_blob(repository, secrets.token_bytes(64))
+    made = registry.get_manifest(repository, digest).content.replace(b"bundle.tar.gz", b"untagged.tgz.")
+    untagged = registry.put_manifest(repository, Digest.of(made), MediaType.OCI_MANIFEST, made)
+
+    bed.registry.collect_garbage()
+
+    assert registry.head_manifest(repository, untagged.digest) is None  # it did collect
+    assert not registry.has_blob(repository, rubbish)
+    found = archive.get(Tag(f"sha-{'4f' * 20}"))
+    assert (found.manifest_bytes, found.bundle) == (content, BUNDLE)
+    evidence = archive.statements.about(found.named.name)
+    assert [one.signed for one in evidence.statements] == written
+    assert evidence.unusable == ()
+
+
+def test_a_statement_that_was_altered_in_the_registry_is_refused_and_named(
+    bed: Testbed, registry: RegistryClient, repository: Repository
+) -> None:
+    archive = Archive(registry, repository)
+    content = release(repository, "4f" * 20).to_bytes()
+    archive.put(content, BUNDLE)
+    first, other = (statement(NamedRelease.read(content), number) for number in range(2))
+    kept, altered = archive.statements.put(first), archive.statements.put(other)
+    text = other.to_bytes().decode().replace("production", "productiom")
+    alter(bed, Digest.of(other.to_bytes()), text)
+    found = archive.statements.about(Digest.of(content))
+    assert [one.tag for one in found.statements] == [kept]
+    assert [one.tag for one in found.unusable] == [altered]
+    assert altered in found.unusable[0].error.what
+    assert "not to be believed" in found.unusable[0].error.why

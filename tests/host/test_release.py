@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fairway.config import Config, load
 from fairway.engine.contract.errors import Failed, Invalid, Refused
+from fairway.engine.contract.names import Digest
 from fairway.engine.releases import open_bundle
 from fairway.registry import Archive, connect
 from fairway.release import ReleaseOutcome, ReleaseResult, Silent, make_release
@@ -181,3 +186,51 @@ def test_a_compose_file_that_builds_is_refused(project: Config) -> None:
     commit(project.root)
     with pytest.raises(Invalid, match="not a Compose file that can be read"):
         make(project)
+
+
+def check_again(config: Config) -> tuple[int, dict[str, Any]]:
+    """Run the command itself; return its exit code and its document."""
+    command = [sys.executable, "-m", "fairway", "release", "--rebuild-check", "--json"]
+    done = subprocess.run(command, cwd=config.root, capture_output=True, encoding="utf-8", check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_rebuilt_commit_is_compared_with_its_release(project: Config) -> None:
+    (project.root / "fairway.toml").open("a").write('[build.args]\nA = "1"\n')
+    commit(project.root)
+    config = load(project.root / "fairway.toml", {})
+    release = make(config).named.release
+    code, found = check_again(config)
+    assert (code, found["same"], found["tag"]) == (0, True, release.tag)
+    assert found["images"]["application"]["parts"][0]["released"] == release.app.config
+    assert [part["part"] for part in found["images"]["migrator"]["parts"]] == ["configuration", "layer 1", "layer 2"]
+
+    os.utime(config.root / "app", (0, 1_000_000_000))  # the same file with another time: the tree stays clean
+    code, found = check_again(config)
+    assert (code, found["same"]) == (1, False)
+    application = found["images"]["application"]
+    assert [part["part"] for part in application["parts"] if not part["same"]] == ["configuration", "layer 2"]
+    assert "COPY app /" in application["parts"][2]["made_by"]
+    assert application["settings"] == []
+    assert found["images"]["migrator"]["same"]
+    assert any("Times are the usual cause" in paragraph for paragraph in found["meaning"])
+
+    assert docker("image", "ls", "--quiet", "fairway-rebuild").stdout == ""
+    assert docker("image", "ls", "--quiet", f"{release.app.repository}:{release.tag}").stdout
+    with connect(release.app.repository.registry) as client:
+        for image in (release.app, release.migrator):
+            assert client.list_tags(image.repository) == [release.tag]
+
+
+def test_migrations_and_their_author_are_in_the_release(project: Config) -> None:
+    directory = project.root / "db/versions"
+    directory.mkdir(parents=True)
+    (directory / "0001_start.sql").write_text("create table t (id int);\n")
+    (project.root / "fairway.toml").open("a").write('[migrations]\npath = "db/versions"\n')
+    commit(project.root)
+    release = make(load(project.root / "fairway.toml", {})).named.release
+    assert release.migrations.files == {"db/versions/0001_start.sql": Digest.of(b"create table t (id int);\n")}
+    assert release.author == git(project.root, "log", "-1", "--format=%ae")
+    with connect(release.app.repository.registry) as client:
+        manifest = client.get_manifest(release.app.repository, release.app.digest)
+    assert release.app.config == manifest.config.digest

@@ -36,6 +36,26 @@ def test_open_streams_outlive_the_switch_and_are_closed_at_the_limit(workspace: 
     assert min(gone) - switched_s > 2
 
 
+def test_a_slot_that_is_not_kept_warm_says_goodbye_to_its_streams_itself(workspace: Workspace) -> None:
+    work = workspace
+    work.configure(drain={"timeout_s": 2}, warm={"keep_s": 0})
+    work.commit("Keep nothing warm")
+    work.prepare_host("staging", ADMINISTRATOR)
+    work.fairway("bootstrap", "staging")
+    work.fairway("deploy", "staging", release(work))
+    changes.retitle(work, "Second")
+    second = release(work)
+    headers = {"Cookie": sign_in(work.url("staging", ""))}
+    with Streams(work.url("staging", "/api/sse/timeline"), count=4, headers=headers) as streams:
+        wait_for("four streams", lambda: streams.report.opened == 4)
+        done = work.fairway("deploy", "staging", second)
+        wait_for("the streams to come back", lambda: streams.report.transitions[-1][1] == second)
+    assert "4 open, " in done.stderr
+    assert "blue was asked to end with 4 connections open after 2 s" in done.stderr
+    assert (len(streams.report.ended), streams.report.cut) == (4, [])
+    assert slots_running(work, "staging") == [f"{work.project}-app-green"]
+
+
 def test_the_old_slot_is_stopped_when_its_time_is_up(workspace: Workspace) -> None:
     work = workspace
     work.configure(warm={"keep_s": 2})
@@ -81,7 +101,7 @@ def test_this_machine_can_be_the_host(workspace: Workspace) -> None:
     secret = "x" * 40
     settings.write_text(f"POSTGRES_PASSWORD={secret}\nNEXTAUTH_SECRET={secret}\nNEXTAUTH_URL=http://localhost\n")
     try:
-        work.fairway("bootstrap", "staging")
+        work.fairway("bootstrap", "staging", "--no-at-boot")  # this machine is to stay as it was
         tag = release(work)
         work.fairway("deploy", "staging", tag)
         found = status(work, "staging")

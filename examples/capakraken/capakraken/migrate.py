@@ -15,14 +15,14 @@ from capakraken.auth import hash_password
 from capakraken.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-LOCK_TIMEOUT_MS = 5000
+# For a run by hand; a deployment sets its own limits for the session in PGOPTIONS.
+OPTIONS = "-c lock_timeout=5000"
 
 
 def migrate(settings: Settings) -> int:
     """Apply what is pending, each migration in a transaction of its own; return the exit code."""
-    name = os.environ.get("PGAPPNAME", "capakraken-migrator")
-    options = f"-c lock_timeout={LOCK_TIMEOUT_MS}"
-    connect_args = {"application_name": name, "options": options, "connect_timeout": 10}
+    connect_args = {"fallback_application_name": "capakraken-migrator", "connect_timeout": 10}
+    connect_args |= {} if os.environ.get("PGOPTIONS") else {"options": OPTIONS}
     engine = create_engine(settings.database_url, connect_args=connect_args)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -9,15 +9,27 @@ import typer
 
 from fairway import __version__
 from fairway.cli import (
+    adopt,
+    approve,
     attach,
     bootstrap,
+    cancel,
     deploy,
     doctor,
+    edge,
+    evidence,
+    gate,
+    guardrails,
     history,
+    keys,
+    lock,
     logs,
     promote,
+    prune,
+    reconcile,
     release,
     releases,
+    restart,
     rollback,
     status,
 )
@@ -55,16 +67,30 @@ for name, command, example in (
     ("release", release.release, "fairway release"),
     ("releases", releases.releases, "fairway releases --json"),
     ("bootstrap", bootstrap.bootstrap, "fairway bootstrap staging"),
+    ("adopt", adopt.adopt, "fairway adopt production"),
     ("deploy", deploy.deploy, "fairway deploy staging sha-4f2a9c1"),
+    ("gate", gate.gate, "fairway gate production sha-4f2a9c1"),
+    ("approve", approve.approve, "fairway approve sha-4f2a9c1 --environment production"),
+    ("reject", approve.reject, 'fairway reject sha-4f2a9c1 --environment production --reason "drops a column"'),
+    ("evidence", evidence.evidence, "fairway evidence sha-4f2a9c1"),
     ("promote", promote.promote, "fairway promote sha-4f2a9c1"),
     ("rollback", rollback.rollback, "fairway rollback production"),
+    ("restart", restart.restart, "fairway restart production --plan"),
+    ("reconcile", reconcile.reconcile, "fairway reconcile production --plan"),
+    ("cancel", cancel.cancel, "fairway cancel staging"),
+    ("lock", lock.lock, 'fairway lock production --reason "tax season"'),
+    ("unlock", lock.unlock, "fairway unlock production"),
     ("status", status.status, "fairway status production"),
     ("history", history.history, "fairway history production"),
+    ("prune", prune.prune, "fairway prune production --plan"),
     ("attach", attach.attach, "fairway attach production"),
     ("logs", logs.logs, "fairway logs production --follow"),
     ("doctor", doctor.doctor, "fairway doctor staging"),
 ):
     app.command(name, epilog=f"Example: {example}")(command)
+app.add_typer(edge.app, name="edge")
+app.add_typer(keys.app, name="keys")
+app.add_typer(guardrails.app, name="guardrails")
 
 
 def run() -> int:

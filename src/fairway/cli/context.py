@@ -5,10 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from fairway.config import Config, Environment, Host
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.remote.keeper import Keeper, keeper_of
 from fairway.remote.session import EngineSession
 from fairway.remote.transport import Transport, transport_for
 
@@ -34,7 +37,30 @@ def transport_to(environment: Environment) -> Transport:
 
 def open_engine(environment: Environment) -> EngineSession:
     """Connect to an environment's engine; the connection is made while the caller goes on."""
-    return EngineSession(transport_to(environment), environment.deploy_path)
+    return EngineSession(transport_to(environment), environment.deploy_path, environment.name)
+
+
+def keeper_for(environment: Environment) -> Keeper:
+    """Return who prepares an environment's host and keeps what it goes by."""
+    return keeper_of(environment, only_host(environment))
+
+
+@contextmanager
+def open_sources(config: Config, names: Iterable[str]) -> Iterator[dict[str, EngineSession | FairwayError]]:
+    """Connect to environments to hear what their hosts say; one that there is no way to from here is an error there."""
+    with ExitStack() as stack:
+        found: dict[str, EngineSession | FairwayError] = {}
+        for name in names:
+            try:
+                found[name] = stack.enter_context(open_engine(config.environment(name)))
+            except FairwayError as error:
+                found[name] = error
+        yield found
+
+
+def sources_of(target: Environment) -> tuple[str, ...]:
+    """Return the environments whose word a release needs to go to this one."""
+    return (target.promote_from,) if target.promote_from is not None else ()
 
 
 def open_archive(config: Config) -> Archive:

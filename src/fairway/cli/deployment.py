@@ -1,16 +1,146 @@
-"""Show a deployment from its acceptance to its end, whichever command asked for it."""
+"""Ask a host for a deployment and see it to its end, whichever command it is for."""
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from fairway.cli.output import print_json, stdout
-from fairway.engine.contract.errors import error_from_json
-from fairway.engine.contract.protocol import Outcome
+from fairway.cli.context import open_archive, open_engine, open_sources, sources_of, whoami
+from fairway.cli.output import print_json, print_table, stdout
+from fairway.cli.progress import Progress
+from fairway.config import Config, Environment
+from fairway.engine.contract.errors import Cancelled, FairwayError, error_from_json
+from fairway.engine.contract.protocol import Operation, Outcome
+from fairway.remote.session import EngineSession
+
+if TYPE_CHECKING:
+    from fairway.engine.contract.manifest import NamedRelease
+    from fairway.evidence.collect import Collected
+    from fairway.registry import Archive
+
+# An acceptance that was on its way when the client was interrupted has come to pass, or never will.
+_ACCEPTED_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a deployment is asked for: what the commands' options of the same names say."""
+
+    planning: bool = False
+    wait_s: float = 0.0
+    recreate: tuple[str, ...] = ()
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return what goes to the engine; an older one knows nothing of an option that is not used."""
+        given = {"plan": self.planning, "wait_s": self.wait_s, "recreate": list(self.recreate)}
+        return {key: value for key, value in given.items() if value}
+
+
+def conduct(
+    target: Environment,
+    engine: EngineSession,
+    progress: Progress,
+    operation: Operation,
+    options: Options,
+    **args: Any,
+) -> dict[str, Any]:
+    """Ask for a deployment and follow it; return the journal's last line, or the plan.
+
+    Ctrl-C and SIGTERM ask the host to cancel; it reverts, and that is followed too.
+    A lost connection is not a cancel.
+    """
+    ticket = secrets.token_hex(16)
+    asked = {"by": whoami(), "ticket": ticket, **options.as_arguments()}
+    with _terminated_as_interrupt():
+        try:
+            return engine.call(operation, progress.event, **asked, **args)
+        except KeyboardInterrupt:
+            if options.planning:
+                raise
+            return _cancel(target, ticket, progress)
+
+
+def ship(config: Config, target: Environment, tag: str, options: Options, *, as_json: bool) -> None:
+    """Deploy a release with what was said of it, which the host decides on, and archive what the host says then."""
+    # What goes to the registry takes a while to import, and a rollback needs none of it.
+    from fairway.evidence.collect import collect
+    from fairway.evidence.shipping import as_arguments
+
+    with (
+        open_engine(target) as engine,
+        open_sources(config, sources_of(target)) as sources,
+        Progress() as progress,
+    ):
+        archive = open_archive(config)
+        released = archive.get(archive.resolve(tag))
+        with progress.step("evidence"):
+            collected = collect(released.named, archive.statements, sources).or_fail()
+        for notice in collected.notices:
+            progress.notice(notice)
+        arguments = as_arguments(released, collected.statements)
+        result = conduct(target, engine, progress, Operation.DEPLOY, options, **arguments)
+        if result.get("outcome") == Outcome.SUCCEEDED.value:
+            _keep_issued(archive, engine, released.named, collected, progress)
+    conclude(result, what=f"{released.named.release.tag.short} on {target.name}", as_json=as_json)
+
+
+def _keep_issued(
+    archive: Archive, engine: EngineSession, named: NamedRelease, collected: Collected, progress: Progress
+) -> None:
+    """Archive what the host has signed. It serves either way, so that is no more than a warning when it fails."""
+    from fairway.evidence.collect import in_a_line, keep_issued
+
+    try:
+        keep_issued(archive.statements, engine, named, collected.heard)
+    except FairwayError as error:
+        later = f"fairway evidence {named.release.tag.short} --collect"
+        progress.notice(f"warning: what the host has signed is not archived: {in_a_line(error)}. Later: {later}")
+
+
+def _cancel(target: Environment, ticket: str, progress: Progress) -> dict[str, Any]:
+    # The connection that carried the request was interrupted together with this process.
+    progress.notice("cancelling: the host is asked to revert (Ctrl-C again stops watching, not the reverting)")
+    for patience_s in (_ACCEPTED_WITHIN_S, 0):
+        with open_engine(target) as engine:
+            result = engine.call(
+                Operation.CANCEL, progress.event, by=whoami(), ticket=ticket, skip=progress.journal_entries
+            )
+        if result.get("outcome") != Outcome.UNCHANGED.value:
+            return result
+        time.sleep(patience_s)
+    if progress.journal_entries:
+        with open_engine(target) as engine:
+            return engine.call(Operation.FOLLOW, progress.event, skip=progress.journal_entries)
+    raise Cancelled("cancelled before the host had accepted anything", why="nothing was changed")
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """Take SIGTERM, which ends a cancelled CI job, for what Ctrl-C is on a terminal."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def conclude(result: dict[str, Any], *, what: str, as_json: bool) -> None:
-    """Show how a deployment ended. Raises the error it ended with, so that the exit code says it too."""
+    """Show how a deployment ended, or what it would do.
+
+    Raises the error it ended with, so that the exit code says it too.
+    """
+    if "outcome" not in result:
+        _show_plan(result, what=what, as_json=as_json)
+        return
     outcome = result.get("outcome")
     error = result.get("error")
     if as_json and not isinstance(error, dict):
@@ -28,3 +158,19 @@ def conclude(result: dict[str, Any], *, what: str, as_json: bool) -> None:
     console.print(Text.assemble(("serving: ", "bold green"), f"{what} after {result.get('seconds', 0):.1f} s"))
     if isinstance(error, dict):
         console.print(Text.assemble(("note: ", "bold yellow"), str(error_from_json(error))))
+
+
+def _show_plan(plan: dict[str, Any], *, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(plan)
+        return
+    for line in plan.get("drift", ()):
+        print(f"drift: {line}")
+    if plan.get("unchanged"):
+        print(f"{what} is already what serves; there is nothing to do")
+        return
+    print_table(("step", "would"), [(str(step["step"]), str(step["change"])) for step in plan["steps"]])
+    for step in plan["steps"]:
+        if step.get("problem"):
+            print(f"{step['step']}: {step['problem']}")
+    print("nothing was changed")

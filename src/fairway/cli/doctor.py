@@ -9,7 +9,11 @@ import typer
 from fairway.cli.output import JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fairway.config import Config, Environment
+    from fairway.remote.session import EngineSession
+    from fairway.remote.trust import EvidenceKey
 
 
 def doctor(
@@ -34,24 +38,63 @@ def doctor(
     raise typer.Exit(show_checks(found, as_json=as_json))
 
 
-def check_host(config: Config, target: Environment) -> list[dict[str, Any]]:
-    """Have a host's engine look itself over; a host that cannot be reached is a failed check."""
+def check_host(
+    config: Config, target: Environment, connect: Callable[[], EngineSession] | None = None
+) -> list[dict[str, Any]]:
+    """Have a host's engine look itself over; a host that cannot be reached is a failed check.
+
+    ``connect`` is by which way; without it, as whoever deploys.
+    """
     from fairway.cli.context import open_engine
     from fairway.engine.contract.errors import FairwayError
     from fairway.engine.contract.protocol import Operation
+    from fairway.remote.trust import look_over, read_trust
 
     registries = sorted({config.images.app.registry, config.images.migrator.registry})
     try:
-        with open_engine(target) as engine:
+        with connect() if connect else open_engine(target) as engine:
             checks: list[dict[str, Any]] = engine.call(
                 Operation.DOCTOR,
                 registries=registries,
                 env_file=config.env.file,
                 required=list(config.env.required),
             )["checks"]
-            return checks
+            trust = read_trust(engine)
+            kept = look_over(
+                target.name, target.policy, target.admin, trust, target.promote_from, _key_of_source(config, target)
+            )
+            return [engine_check(engine.engine_version, target.name), *checks, *kept]
     except FairwayError as error:
         return [{"name": "connection", "ok": False, "found": f"{error.what}: {error.why}", "hint": error.hint}]
+
+
+def _key_of_source(config: Config, target: Environment) -> EvidenceKey | None:
+    """Ask the environment that releases come from for its key; None where it cannot be asked from here."""
+    from fairway.cli.context import open_engine
+    from fairway.engine.contract.errors import FairwayError
+    from fairway.remote.trust import read_trust
+
+    if target.promote_from is None:
+        return None
+    try:
+        with open_engine(config.environment(target.promote_from)) as engine:
+            return read_trust(engine).evidence_key
+    except FairwayError:
+        return None  # that environment has a look-over of its own, which says why
+
+
+def engine_check(engine: object, environment: str) -> dict[str, Any]:
+    """Hold the engine's version against this one; the two understand each other, or it would not have answered."""
+    from fairway import __version__
+    from fairway.engine.contract.versions import UPGRADE, Relation, compare
+
+    relation = compare(engine, __version__)
+    hints = {
+        Relation.OLDER: f"fairway bootstrap {environment}",
+        Relation.NEWER: f"upgrade this fairway: {UPGRADE}",
+    }
+    found = str(engine) if relation is Relation.SAME else f"{engine}, {relation.value} than this fairway {__version__}"
+    return {"name": "engine", "ok": True, "found": found, "hint": hints.get(relation, "")}
 
 
 def show_checks(found: dict[str, list[dict[str, Any]]], *, as_json: bool) -> int:

@@ -2,42 +2,130 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fairway.cli.output import JsonOption
 
+if TYPE_CHECKING:
+    from fairway.evidence.record import Record
+
+_NEWEST = 20
+
 
 def history(
     environment: Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")],
-    limit: Annotated[int, typer.Option(help="How many of the newest entries.", min=1)] = 20,
+    limit: Annotated[
+        int | None, typer.Option(help=f"How many of the newest entries; {_NEWEST} by default.", min=1, max=1000)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All entries, checked as with --verify.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that no entry was changed, removed or put in; here and on the host.")
+    ] = False,
+    known: Annotated[
+        str, typer.Option(help="With --verify: the hash of an entry, noted earlier, that must still be there.")
+    ] = "",
+    export: Annotated[bool, typer.Option("--export", help="Print all entries, whole, as JSON lines.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the host's record of every attempt: who, what, when, and why it failed."""
-    from fairway.cli.context import open_engine
-    from fairway.cli.output import print_json, print_table
-    from fairway.config import load
-    from fairway.engine.contract.protocol import Operation
+    """Show the host's record of every attempt: who, what, when, and why it failed.
 
+    Each entry holds the hash of the one before. --verify has the host check the
+    chain, reads all of it, and checks it here too; note the head it prints and give
+    it as --known the next time, and a record that was written anew shows. Exits with
+    1 when the record does not hold together.
+    """
+    from fairway.cli.context import open_engine
+    from fairway.config import load
+    from fairway.engine.contract.errors import Invalid
+    from fairway.engine.contract.protocol import Operation
+    from fairway.evidence.record import read_record
+
+    whole = everything or verify or export or bool(known)
+    if whole and limit is not None:
+        raise Invalid("--limit is for the newest entries", why="--all, --verify and --export read all of them")
     with open_engine(load().environment(environment)) as engine:
-        entries = engine.call(Operation.HISTORY, limit=limit)["entries"]
+        if not whole:
+            _show(engine.call(Operation.HISTORY, limit=limit or _NEWEST)["entries"], as_json=as_json)
+            return
+        record = read_record(engine, known=known, on_entry=_print_line if export else None)
+    if everything and not export:
+        _show(list(record.entries), as_json=as_json)
+    elif not export and as_json:
+        from fairway.cli.output import print_json
+
+        print_json(record.as_json())
+    elif not export:
+        _print_verdict(environment, record)
+    if record.problems:
+        _complain(environment, record)
+        raise typer.Exit(1)
+
+
+def _show(entries: list[dict[str, Any]], *, as_json: bool) -> None:
+    from fairway.cli.output import print_json, print_table
+
     if as_json:
         print_json(entries)
         return
-    print_table(
-        ("n", "at (UTC)", "action", "release", "outcome", "seconds", "by", "reason"),
-        [
-            (
-                str(entry["n"]),
-                str(entry["at"])[:19].replace("T", " "),
-                str(entry["action"]),
-                str(entry["tag"])[:11],
-                str(entry["outcome"]),
-                f"{entry['seconds']:.1f}",
-                str(entry["by"]),
-                str((entry.get("error") or {}).get("what", "")),
-            )
-            for entry in entries
-        ],
+    print_table(("n", "at (UTC)", "action", "release", "outcome", "seconds", "by", "reason"), map(row, entries))
+
+
+def row(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return an entry's line in the table; not every action is about a release, or took time."""
+    seconds = entry.get("seconds")
+    return (
+        str(entry.get("n") or ""),
+        str(entry.get("at") or "")[:19].replace("T", " "),
+        str(entry.get("action") or ""),
+        _subject(entry),
+        str(entry.get("outcome") or ""),
+        f"{seconds:.1f}" if isinstance(seconds, (int, float)) else "",
+        str(entry.get("by") or ""),
+        _remark(entry),
     )
+
+
+def _remark(entry: dict[str, Any]) -> str:
+    error = entry.get("error")
+    if isinstance(error, dict):
+        return str(error.get("what", ""))
+    if entry.get("action") == "trust":
+        return "; ".join(f"{word} {', '.join(entry[word])}" for word in ("added", "ended", "changed") if word in entry)
+    if entry.get("reason"):
+        return str(entry["reason"])
+    if isinstance(rested_on := entry.get("evidence"), list) and rested_on:
+        return ", ".join(f"{one.get('kind')} by {one.get('by')}" for one in rested_on if isinstance(one, dict))
+    freed = entry.get("freed_bytes")
+    return f"freed {freed / 2**20:.1f} MiB" if isinstance(freed, int) else ""
+
+
+def _print_line(entry: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(entry, ensure_ascii=False))
+
+
+def _print_verdict(environment: str, record: Record) -> None:
+    verdict = "holds together" if not record.problems else "DOES NOT HOLD TOGETHER"
+    print(f"{environment}: the record {verdict}: {record.here.entries} entries, checked on the host and here")
+    print(f"head: {record.here.head}")
+    if record.here.torn:
+        print(f"cut short by a crash, and without meaning: line {', '.join(map(str, record.here.torn))}")
+
+
+def _complain(environment: str, record: Record) -> None:
+    from fairway.cli.output import stderr
+
+    for problem in record.problems:
+        stderr().print(f"{environment}: {problem}", markup=False)
+    stderr().print("next: keep the host's .fairway/ledger.jsonl as evidence and find out who wrote to it", markup=False)
+
+
+def _subject(entry: dict[str, Any]) -> str:
+    """Return what an entry is about: a release, the HAProxy that the edge went to, or the side that traffic went to."""
+    to = entry.get("to")
+    if isinstance(to, dict):
+        return f"HAProxy {str(to.get('version')).split('-')[0]}"
+    return str(entry["tag"])[:11] if entry.get("tag") else f"to {to}" if to else ""

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.errors import FairwayError, Invalid
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+PlanOption = Annotated[bool, typer.Option("--plan", help="Show the steps and what each would change; change nothing.")]
+WaitOption = Annotated[
+    float,
+    typer.Option("--wait", help="Seconds to wait for another deployment to end.", metavar="SECONDS", min=0, max=86400),
+]
+RecreateOption = Annotated[
+    list[str] | None,
+    typer.Option("--recreate", help="A service such as the database that may be recreated with its new definition."),
+]
 
 
 def stdout() -> Console:
@@ -50,6 +59,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if not console.is_terminal:
         console.width = 400
     console.print(table)
+
+
+def ask(question: str) -> bool:
+    """Ask a yes-or-no question on the terminal. Raises ``Invalid`` where there is nobody to answer."""
+    if not sys.stdin.isatty():
+        raise Invalid("there is no terminal to ask on", hint="give the answer with --yes")
+    return typer.confirm(question, err=True)
 
 
 def show_error(error: FairwayError) -> None:

@@ -26,6 +26,8 @@ class Progress:
         self._console = stderr()
         self._live: Status | None = None
         self._step = ""
+        #: How many lines of a journal were shown, so that following it again goes on from there.
+        self.journal_entries = 0
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -60,14 +62,19 @@ class Progress:
         else:
             self._console.print(Text(f"  {self._step}: {text}"))
 
+    def notice(self, text: str) -> None:
+        """Show a line that is neither a step nor its progress."""
+        self._say("!", "yellow", text)
+
     def event(self, document: dict[str, Any]) -> None:
         """Show an event of a host's engine."""
         kind = document.get("kind")
         if kind == "notice":
-            self._say("!", "yellow", str(document.get("line")))
+            self.notice(str(document.get("line")))
         if kind != "journal" or not isinstance(document.get("entry"), dict):
             return
         entry: dict[str, Any] = document["entry"]
+        self.journal_entries += 1
         if entry["kind"] == "accepted":
             self._say(
                 "→",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.output import JsonOption
+from fairway.cli.output import JsonOption, PlanOption, RecreateOption, WaitOption
 
 
 def promote(
@@ -14,26 +14,21 @@ def promote(
     to: Annotated[
         str | None, typer.Option("--to", help="The environment to promote to; without it, the one with promote_from.")
     ] = None,
+    recreate: RecreateOption = None,
+    wait_s: WaitOption = 0.0,
+    planning: PlanOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy to production exactly what the environment before it has run.
 
-    The host of that environment is asked whether it has run this very release,
-    by digest, with success; if not, the promotion is refused with what is missing.
+    What was said of the release is collected, in the archive and from that
+    environment's host, and goes with it. The host that is to run it decides by its own
+    policy, and refuses with what is missing; [bold]fairway gate[/bold] shows it beforehand.
+    What it signs when it serves is archived.
     """
-    from fairway.cli.context import open_archive, open_engine, whoami
-    from fairway.cli.deployment import conclude
-    from fairway.cli.progress import Progress
+    from fairway.cli.deployment import Options, ship
     from fairway.config import load
-    from fairway.evidence.shipping import prove, ship
 
     config = load()
-    promotion = config.promotion(to)
-    source, target = config.environment(promotion.source), config.environment(promotion.target)
-    with open_engine(target) as engine, open_engine(source) as proving, Progress() as progress:
-        archive = open_archive(config)
-        released = archive.get(archive.resolve(tag))
-        with progress.step(f"proof from {source.name}"):
-            prove(proving, source.name, released)
-        result = ship(engine, released, by=whoami(), on_event=progress.event)
-    conclude(result, what=f"{released.named.release.tag.short} on {target.name}", as_json=as_json)
+    target = config.environment(config.promotion(to).target)
+    ship(config, target, tag, Options(planning, wait_s, tuple(recreate or ())), as_json=as_json)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fairway.cli.output import JsonOption
 
+if TYPE_CHECKING:
+    from fairway.release import RebuildCheck
+
 
 def release(
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Build a tree with uncommitted changes; never promoted.")
+    ] = False,
+    rebuild_check: Annotated[
+        bool,
+        typer.Option("--rebuild-check", help="Build the released commit again and show what differs; push nothing."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -20,7 +27,19 @@ def release(
     Builds the application and the migrator, tags both sha-<commit>, pushes them,
     reads their digests back from the registry, and archives release.json with the
     deploy bundle. A tag that already names other bytes is refused, never moved.
+
+    With --rebuild-check both images of this commit's release are built again,
+    without a cache, and their configurations and layers are compared by digest
+    with what was released. Nothing is pushed and no tag is left behind. It ends
+    with 0 when all are the same and with 1 when something differs, for example:
+    fairway release --rebuild-check --json
     """
+    if rebuild_check:
+        raise typer.Exit(_check(allow_dirty=allow_dirty, as_json=as_json))
+    _release(allow_dirty=allow_dirty, as_json=as_json)
+
+
+def _release(*, allow_dirty: bool, as_json: bool) -> None:
     from fairway.cli.output import print_json, print_table
     from fairway.cli.progress import Progress
     from fairway.config import load
@@ -52,3 +71,41 @@ def release(
         ],
     )
     print(f"{'released before' if existing else 'released'}: {made.tag}")
+
+
+def _check(*, allow_dirty: bool, as_json: bool) -> int:
+    from fairway.cli.output import print_json
+    from fairway.cli.progress import Progress
+    from fairway.config import load
+    from fairway.release import check_rebuild
+
+    with Progress() as progress:
+        check = check_rebuild(load(), allow_dirty=allow_dirty, reporter=progress)
+    if as_json:
+        print_json(check.as_json())
+    else:
+        _show(check)
+    return 0 if check.same else 1
+
+
+def _show(check: RebuildCheck) -> None:
+    from fairway.cli.output import print_table
+    from fairway.release import explain
+
+    print_table(
+        ("image", "part", "released", "rebuilt", "", "made by"),
+        [
+            (
+                image.name,
+                part.name,
+                part.released.short if part.released else "none",
+                part.rebuilt.short if part.rebuilt else "none",
+                "same" if part.same else "differs",
+                part.made_by[:60],
+            )
+            for image in check.images
+            for part in image.parts
+        ],
+    )
+    for paragraph in explain(check):
+        print(f"\n{paragraph}")

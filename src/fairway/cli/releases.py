@@ -31,9 +31,11 @@ def releases(
                     "tag": named.release.tag,
                     "release": named.name,
                     "commit": named.release.commit,
+                    "author": named.release.author,
                     "dirty": named.release.dirty,
                     "created_at": named.release.created_at,
                     "created_by": named.release.created_by,
+                    "ci_run": named.release.ci_run,
                     "app": named.release.app.reference,
                     "migrator": named.release.migrator.reference,
                 }

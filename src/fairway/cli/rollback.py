@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.output import JsonOption
+from fairway.cli.output import JsonOption, PlanOption, WaitOption
 
 
 def rollback(
@@ -14,6 +14,8 @@ def rollback(
     tag: Annotated[
         str | None, typer.Argument(help="The release to go back to; without one, the one that served before.")
     ] = None,
+    wait_s: WaitOption = 0.0,
+    planning: PlanOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go back to a release that this host has served before.
@@ -21,8 +23,8 @@ def rollback(
     While the slot of that release is warm, this is a readiness check and a
     switch. Migrations are not undone: it is safe where they only expanded the schema.
     """
-    from fairway.cli.context import open_engine, whoami
-    from fairway.cli.deployment import conclude
+    from fairway.cli.context import open_engine
+    from fairway.cli.deployment import Options, conclude, conduct
     from fairway.cli.progress import Progress
     from fairway.config import load
     from fairway.engine.contract.protocol import Operation
@@ -31,7 +33,8 @@ def rollback(
     target = load().environment(environment)
     with open_engine(target) as engine, Progress() as progress:
         named = {"tag": tag_on_host(engine, tag)} if tag else {}
-        result = engine.call(Operation.ROLLBACK, progress.event, by=whoami(), **named)
+        options = Options(planning, wait_s)
+        result = conduct(target, engine, progress, Operation.ROLLBACK, options, **named)
     conclude(
         result,
         what=f"{str(result.get('tag') or tag or 'the release')[:11]} on {environment}",

@@ -15,7 +15,9 @@ def status(
 ) -> None:
     """Show what serves, as the hosts themselves answer now.
 
-    Exits with 5 when a host cannot be reached and 1 when something differs from the record.
+    For one environment also its slots, the migrations on record, and each release
+    that could be gone back to with what it would cost. Exits with 5 when a host
+    cannot be reached and 1 when something differs from the record.
     """
     from fairway.cli.context import open_engine
     from fairway.cli.output import print_json
@@ -34,12 +36,15 @@ def status(
         try:
             with open_engine(target) as engine:
                 found[target.name] = engine.call(Operation.STATUS)
+                note_edge_image(found[target.name], target.edge_image)
         except FairwayError as error:
             found[target.name] = {"error": error.as_json()}
     if as_json:
         print_json(found)
     else:
         _show(found)
+        if environment and "error" not in found[environment]:
+            _show_details(found[environment])
     codes = [answer["error"]["exit_code"] for answer in found.values() if "error" in answer]
     drifted = any(answer.get("drift") for answer in found.values())
     raise typer.Exit(max(codes, default=1 if drifted else 0))
@@ -47,6 +52,7 @@ def status(
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     from fairway.cli.output import print_table, stdout
+    from fairway.evidence.explain import locked_words
 
     rows = []
     notes = []
@@ -60,7 +66,7 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
         previous = answer["previous"]
         rows.append(
             (
-                name,
+                f"{name} (locked)" if answer.get("locked") else name,
                 str(serving["tag"])[:11] if serving else "nothing",
                 str(serving["slot"]) if serving else "",
                 str(serving["since"])[:19].replace("T", " ") if serving else "",
@@ -68,12 +74,68 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
                 _rollback_note(answer, previous),
             )
         )
+        if answer.get("locked"):
+            notes.append(f"{name}: {locked_words(answer['locked'])}")
         notes += [f"{name}: drift: {line}" for line in answer["drift"]]
+        notes += [
+            f"{name}: {line.replace('<environment>', name)}" for line in (answer.get("edge") or {}).get("notes", ())
+        ]
         if answer["deploying"]:
-            notes.append(f"{name}: a deployment is running: fairway attach {name}")
+            notes.append(f"{name}: {_running(answer)}: fairway attach {name}")
+        elif answer["drift"]:
+            notes.append(f"{name}: to bring it back to the record: fairway reconcile {name} --plan")
     print_table(("environment", "serves", "slot", "since (UTC)", "by", "rollback to"), rows)
     for note in notes:
         stdout().print(note, markup=False)
+
+
+def note_edge_image(answer: dict[str, Any], configured: str) -> None:
+    """Add a note when fairway.toml names another image for the edge than the host was last told."""
+    edge = answer.get("edge")
+    if isinstance(edge, dict) and edge["image"] != configured:
+        line = f"the edge is {edge['image']}, fairway.toml says {configured}: fairway edge upgrade <environment>"
+        edge["notes"] = [line]
+
+
+def _running(answer: dict[str, Any]) -> str:
+    running = answer["deployment"] or {}
+    return f"a {running.get('purpose', 'deployment')} by {running.get('by')} is running since {running.get('since')}"
+
+
+def _show_details(answer: dict[str, Any]) -> None:
+    from fairway.cli.output import print_table
+
+    print()
+    print_table(
+        ("slot", "release", "container", "edge", "connections"),
+        [
+            (
+                name + (" (serves)" if slot["active"] else ""),
+                str(slot["tag"] or "")[:11],
+                str(slot["container"]),
+                str(slot["edge"]).lower(),
+                str(slot["connections"] if slot["connections"] is not None else "unknown"),
+            )
+            for name, slot in answer["slots"].items()
+        ],
+    )
+    if answer["schema"] is not None:
+        applied = answer["schema"]["applied"]
+        print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
+    if answer["rollbacks"]:
+        print()
+        print_table(
+            ("go back to", "served (UTC)", "slot", "image", "about"),
+            [_rollback_row(row) for row in answer["rollbacks"]],
+        )
+
+
+def _rollback_row(row: dict[str, Any]) -> tuple[str, ...]:
+    tag, served = str(row["tag"])[:11], str(row["served_at"])[:19].replace("T", " ")
+    if not row["possible"]:
+        return (tag, served, "", "", f"not possible: {row['why']}")
+    image = "here" if row["image"] else "to be pulled"
+    return (tag, served, "warm" if row["warm"] else "cold", image, f"{row['seconds']:.1f} s")
 
 
 def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import zoneinfo
 from collections.abc import Callable
 from typing import TypeVar
 
 from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.names import Repository
+from fairway.engine.contract.trust import Policy
 
 T = TypeVar("T")
 
+#: A user of a host. It may not start with '-': ssh would take it for an option.
+USER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 _DEPLOY_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 _SHOWN = 60
 
@@ -92,3 +97,17 @@ def published_port(value: int | str) -> str:
             f'must be a port from 1 to 65535, or "address:port" like "127.0.0.1:3000", not {str(value)[:_SHOWN]!r}'
         ) from None
     return str(number)
+
+
+def allowance(value: str) -> str:
+    """Check an exception to what a compose file may ask of the host, as the hosts read it."""
+    told(lambda text: Policy.parse(Fields(Policy(allow=(text,)).as_json(), "policy")))(value)
+    return value
+
+
+def time_zone(value: str) -> str:
+    """Check the name of a time zone, against this machine's own list where it has one."""
+    known = zoneinfo.available_timezones()
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+/-]{0,60}", value) or (known and value not in known):
+        raise ValueError(f"must be a time zone like Europe/Berlin, not {value[:_SHOWN]!r}")
+    return value

@@ -11,11 +11,13 @@ from pydantic import SecretStr
 
 from fairway.config import checks
 from fairway.config.hosts import Host, parse_host
+from fairway.config.policy import policy_for
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.names import Repository
+from fairway.engine.contract.trust import Policy
 
 if TYPE_CHECKING:
-    from fairway.config.models import EnvironmentTable
+    from fairway.config.models import EnvironmentTable, Retention
 
 T = TypeVar("T")
 
@@ -53,7 +55,8 @@ class Environment:
     """One environment, complete and checked: what a deployment needs to know about it.
 
     The first host is the primary one. ``port`` is a port, or an IPv4 address and a
-    port, as Docker publishes it.
+    port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
+    to the same hosts, None where the deploy user keeps everything.
     """
 
     name: str
@@ -64,6 +67,9 @@ class Environment:
     ssh_config: Path | None
     promote_from: str | None
     login: RegistryLogin | None
+    retention: Retention
+    admin: str | None
+    policy: Policy
 
     @property
     def port_number(self) -> int:
@@ -107,7 +113,7 @@ def resolve(
     """
     variables = _Variables(table.secrets_prefix or default_prefix(name), environ)
     hosts = variables.get("SSH_HOST", _hosts) or table.hosts
-    user = variables.get("SSH_USER", checks.matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", "a user name"))
+    user = variables.get("SSH_USER", checks.matching(checks.USER, "a user name"))
     port = variables.get("SSH_PORT", checks.port_number)
     identity = variables.get("SSH_KEY", _private_key)
     deploy_path = variables.get("DEPLOY_PATH", checks.deploy_path) or table.deploy_path
@@ -137,6 +143,9 @@ def resolve(
         ssh_config=ssh_config,
         promote_from=table.promote_from,
         login=login,
+        retention=table.retention,
+        admin=table.admin,
+        policy=policy_for(table.policy, table.promote_from),
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from fairway.config.checks import port_number
+from fairway.config.checks import USER, port_number
 
 LOCAL = "local"
-# Neither may start with '-': ssh would take it for an option.
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_USER = re.compile(USER)
+# May not start with '-': ssh would take it for an option.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\]")
 _FORMS = "user@host, an ssh alias, ssh://user@host:port, or local"

@@ -31,6 +31,7 @@ _SENTENCES = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
+    "too_short": "must not be empty",
     "finite_number": "must be a finite number",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -176,6 +177,6 @@ def _model_at(location: Location) -> type[BaseModel] | None:
         field = model.model_fields.get(str(part)) if model else None
         annotation = field.annotation if field else None
         model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-        if get_origin(annotation) is dict:
+        if get_origin(annotation) in (dict, tuple):
             mapping = next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None)
     return model

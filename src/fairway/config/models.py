@@ -24,9 +24,11 @@ from pydantic_core import PydanticCustomError
 from fairway.config import checks
 from fairway.config.environment import Environment, Promotion, default_prefix, resolve
 from fairway.config.hosts import Host, parse_host
+from fairway.config.policy import contradictions as policy_contradictions
 from fairway.engine.contract.errors import Invalid
-from fairway.engine.contract.manifest import bundle_path
+from fairway.engine.contract.manifest import bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
+from fairway.engine.contract.trust import DAYS, key_name
 
 
 def _text(check: Any) -> PlainValidator:
@@ -75,9 +77,23 @@ RelativePath = Annotated[
     str,
     _text(checks.matching(r"(?!/)[^\x00-\x1f\x7f]{1,1000}", "a path relative to fairway.toml")),
 ]
+FileGlob = Annotated[
+    str, _text(checks.matching(r"(?![/:!])[^\x00-\x1f\x7f]{1,1000}", "a glob relative to fairway.toml, like src/**"))
+]
+PresetName = Annotated[str, _text(checks.matching(_NAME, "a preset's name"))]
+MigrationsPath = Annotated[str, _text(checks.told(migration_path))]
 DeployPath = Annotated[str, _text(checks.deploy_path)]
 PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
 HostEntry = Annotated[Host, _text(parse_host)]
+UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
+KeyName = Annotated[str, _text(checks.told(key_name))]
+Allowance = Annotated[str, _text(checks.allowance)]
+Day = Annotated[str, _text(checks.matching("|".join(DAYS), f"one of {', '.join(DAYS)}"))]
+TimeOfDay = Annotated[
+    str, _text(checks.matching(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", 'a time of day like "16:00"'))
+]
+TimeZone = Annotated[str, _text(checks.time_zone)]
+Percentage = Annotated[int, Field(ge=1, le=99)]
 Listed = BeforeValidator(_listed)
 
 
@@ -111,6 +127,7 @@ class Compose(_Table):
     app_port: int = Field(default=3000, ge=1, le=65535)
     migrator_service: ServiceName = "migrator"
     workers: Annotated[tuple[ServiceName, ...], Listed] = ()
+    database_service: ServiceName | None = None
 
 
 class Bundle(_Table):
@@ -126,6 +143,34 @@ class Readiness(_Table):
     successes: int = Field(default=3, ge=1, le=100)
     interval_s: float = Field(default=0.1, ge=0.01, le=60)
     timeout_s: float = Field(default=60.0, ge=0.1, le=3600)
+    listen_s: float = Field(default=5.0, ge=0.1, le=3600)
+
+
+class Migrations(_Table):
+    """``[migrations]``: where they lie, the limits of the migrator's run and of its database session."""
+
+    path: MigrationsPath | None = None
+    timeout_s: float = Field(default=3600.0, ge=1, le=86400)
+    lock_timeout_s: float = Field(default=5.0, ge=0.1, le=600)
+    statement_timeout_s: float = Field(default=900.0, ge=0, le=86400)
+    attempts: int = Field(default=3, ge=1, le=100)
+
+
+class Soak(_Table):
+    """``[soak]``: how a release is watched once it takes traffic."""
+
+    for_s: float = Field(default=0.0, ge=0, le=86400)
+    canary: Annotated[tuple[Percentage, ...], Listed] = ()
+    canary_s: float = Field(default=30.0, ge=0, le=86400)
+    min_requests: int = Field(default=20, ge=1, le=1_000_000)
+    max_error_ratio: float = Field(default=0.02, ge=0, le=1)
+    max_slowdown: float = Field(default=3.0, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Soak:
+        if list(self.canary) != sorted(self.canary):
+            raise PydanticCustomError("falls", "canary must rise, for example [5, 25]")
+        return self
 
 
 class Drain(_Table):
@@ -147,6 +192,44 @@ class EnvFile(_Table):
     required: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
+class Guardrails(_Table):
+    """``[guardrails]``: which rules hold for the code, and for which of it."""
+
+    path: RelativePath = "guardrails"
+    presets: Annotated[tuple[PresetName, ...], Listed] = ()
+    include: Annotated[tuple[FileGlob, ...], Listed] = ()
+    exclude: Annotated[tuple[FileGlob, ...], Listed] = ()
+    baseline: RelativePath = "guardrails/baseline.json"
+
+
+class Retention(_Table):
+    """``[environments.<name>.retention]``: how much of its past a host keeps."""
+
+    releases: int = Field(default=10, ge=2, le=1000)
+    deployments: int = Field(default=100, ge=1, le=100_000)
+
+
+class Frozen(_Table):
+    """``[[environments.<name>.policy.frozen]]``: when nothing may be deployed."""
+
+    days: Annotated[tuple[Day, ...], Listed] = Field(min_length=1)
+    start: TimeOfDay
+    end: TimeOfDay
+    zone: TimeZone = "UTC"
+
+
+class PolicyTable(_Table):
+    """``[environments.<name>.policy]``: what must hold before the hosts run a release."""
+
+    soak_s: int = Field(default=0, ge=0, le=10**8)
+    max_age_s: int = Field(default=30 * 86400, ge=1, le=10**9)
+    approvals: int = Field(default=0, ge=0, le=20)
+    approvers: Annotated[tuple[KeyName, ...], Listed] | None = None
+    author_may_approve: bool = True
+    allow: Annotated[tuple[Allowance, ...], Listed] = ()
+    frozen: Annotated[tuple[Frozen, ...], Listed] = ()
+
+
 class EnvironmentTable(_Table):
     """``[environments.<name>]`` as written; ``Config.environment`` makes it complete."""
 
@@ -156,7 +239,10 @@ class EnvironmentTable(_Table):
     edge_image: ImageReference = "haproxy:3.0"
     ssh_config: RelativePath | None = None
     promote_from: EnvironmentName | None = None
+    admin: UserName | None = None
     secrets_prefix: PrefixName | None = None
+    retention: Retention = Retention()
+    policy: PolicyTable = PolicyTable()
 
 
 class Config(_Table):
@@ -168,9 +254,12 @@ class Config(_Table):
     compose: Compose = Compose()
     bundle: Bundle = Bundle()
     readiness: Readiness = Readiness()
+    migrations: Migrations = Migrations()
+    soak: Soak = Soak()
     drain: Drain = Drain()
     warm: Warm = Warm()
     env: EnvFile = EnvFile()
+    guardrails: Guardrails = Guardrails()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -274,6 +363,7 @@ def _contradictions(config: Config) -> list[str]:
             problems.append(f"{where}.promote_from: there is no environment {source!r} (there are {known})")
         elif _goes_round(config.environments, name):
             problems.append(f"{where}.promote_from: leads back to {name}")
+        problems += [f"{where}.policy.{line}" for line in policy_contradictions(table.policy, source)]
         prefix = table.secrets_prefix or default_prefix(name)
         if prefix in prefixes:
             problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")

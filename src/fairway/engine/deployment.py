@@ -10,11 +10,16 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Callable
 
-from fairway.engine.contract.errors import Invalid
+import fairway
+from fairway.engine import clock
+from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Digest, PinnedImage, Slot, Tag
+from fairway.engine.contract.statement import MAX_STATEMENTS, Signed
+from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.drivers import Driver, Launch
 from fairway.engine.drivers.compose import ComposeDriver
 from fairway.engine.edge import Edge
@@ -28,14 +33,22 @@ from fairway.engine.redact import Redactor
 from fairway.engine.releases import StoredRelease, load_release
 from fairway.engine.state import State
 
+_CANCEL = "cancel.json"
+_EVIDENCE = "evidence.json"
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}")
 
 
 class Action(enum.Enum):
-    """What a deployment is for."""
+    """What a deployment is for.
+
+    ``RESTART`` starts the release that serves again, with the settings of now;
+    ``RECONCILE`` makes what runs agree with what is recorded.
+    """
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    RESTART = "restart"
+    RECONCILE = "reconcile"
 
 
 def deployment_id(value: str) -> str:
@@ -58,6 +71,15 @@ class Request:
     before: State
     #: The slot already ran exactly this release when the deployment was accepted: nothing to start, or to stop again.
     warm: bool = False
+    #: Supporting services that may be recreated because their definition changed.
+    recreate: tuple[str, ...] = ()
+    #: What the client that asked knows it by, before it has heard the id.
+    ticket: str = ""
+
+    @property
+    def old_slot(self) -> Slot:
+        """The slot that new requests leave."""
+        return self.slot.other
 
     def write(self, layout: Layout) -> None:
         """Store the request in the deployment's directory."""
@@ -70,6 +92,9 @@ class Request:
             "by": self.by,
             "before": self.before.as_json(),
             "warm": self.warm,
+            "recreate": list(self.recreate),
+            "ticket": self.ticket,
+            WRITTEN_BY: fairway.__version__,
         }
         write_atomically(layout.deployment(self.id) / "request.json", json.dumps(document, indent=2).encode())
 
@@ -78,9 +103,14 @@ def read_request(layout: Layout, identity: str) -> Request:
     """Read an accepted deployment. Raises ``Invalid`` when there is none of this id."""
     path = layout.deployment(deployment_id(identity)) / "request.json"
     try:
-        fields = Fields(parse_json(path.read_bytes(), str(path)), str(path))
+        document = parse_json(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise Invalid(f"there is no deployment {identity} on this host") from None
+    with reading(str(path), take_writer(document)):
+        return _parse_request(Fields(document, str(path)))
+
+
+def _parse_request(fields: Fields) -> Request:
     request = Request(
         id=fields.parsed("id", deployment_id),
         action=fields.parsed("action", Action),
@@ -90,25 +120,91 @@ def read_request(layout: Layout, identity: str) -> Request:
         by=fields.text("by"),
         before=State.parse(fields.object("before")),
         warm=fields.boolean("warm"),
+        recreate=fields.texts("recreate"),
+        ticket=fields.text("ticket"),
     )
     fields.end()
     return request
 
 
+def write_evidence(layout: Layout, identity: str, evidence: tuple[Signed, ...]) -> None:
+    """Keep what was handed over with a deployment's request."""
+    document = {"statements": [signed.as_json() for signed in evidence]}
+    write_atomically(layout.deployment(deployment_id(identity)) / _EVIDENCE, json.dumps(document).encode())
+
+
+def read_evidence(layout: Layout, identity: str) -> tuple[Signed, ...]:
+    """Return what was handed over with a deployment; nothing when nothing was."""
+    path = layout.deployment(deployment_id(identity)) / _EVIDENCE
+    try:
+        return take_evidence(Fields(parse_json(path.read_bytes(), str(path)), str(path)), "statements")
+    except FileNotFoundError:
+        return ()
+
+
+def take_evidence(fields: Fields, key: str) -> tuple[Signed, ...]:
+    """Take signed statements out of a document, unjudged. Raises ``Invalid``, also for too many of them."""
+    return tuple(Signed.parse(item) for item in fields.objects(key, max_items=MAX_STATEMENTS))
+
+
+def ask_cancel(layout: Layout, identity: str, *, by: str) -> None:
+    """Ask the engine that carries a deployment out to revert it; it looks for this several times a second."""
+    document = {"by": by, "at": clock.now()}
+    write_atomically(layout.deployment(deployment_id(identity)) / _CANCEL, json.dumps(document).encode())
+
+
 class Deployment:
     """A request with the host it is carried out on; what the steps are given."""
 
-    def __init__(self, layout: Layout, host: HostConfig, request: Request) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        host: HostConfig,
+        request: Request,
+        *,
+        stored: StoredRelease | None = None,
+        evidence: tuple[Signed, ...] | None = None,
+    ) -> None:
         self.layout = layout
         self.host = host
         self.request = request
         self.journal = Journal(layout.deployment(request.id) / "journal.jsonl")
         self.edge = Edge(layout.edge, layout.edge_run)
+        #: Carried out by the engine that accepted it, with somebody waiting; False for one that is recovered.
+        self.attended = True
+        if stored is not None:
+            self.stored = stored
+        if evidence is not None:
+            self.evidence = evidence
+
+    def refuse_cancelled(self) -> None:
+        """Raise ``Cancelled`` when somebody has asked for it; call it wherever stopping leaves nothing half done."""
+        path = self.layout.deployment(self.request.id) / _CANCEL
+        if not path.exists():
+            return
+        try:
+            by = Fields(parse_json(path.read_bytes(), str(path)), str(path)).text("by")
+        except FairwayError:
+            by = "somebody"
+        raise Cancelled(
+            f"the {self.request.action.value} of {self.request.tag.short} was cancelled",
+            why=f"asked for by {by}",
+            hint="it was reverted; what served before serves",
+        )
+
+    def told(self, step: str) -> Callable[[str], None]:
+        """Return what tells whoever watches about this step."""
+        return lambda line: self.journal.progress(step, self.redact(line))
 
     @cached_property
     def stored(self) -> StoredRelease:
         """The release, checked against its digests when first asked for."""
         return load_release(self.layout, self.request.tag)
+
+    @cached_property
+    def evidence(self) -> tuple[Signed, ...]:
+        """What was handed over with the release, as it was; nothing about it is believed yet."""
+        return read_evidence(self.layout, self.request.id)
 
     @property
     def release(self) -> Release:
@@ -127,6 +223,12 @@ class Deployment:
         """The short-lived image references, which also stand in ``deploy.env``."""
         return {"APP_IMAGE": self.release.app.reference, "MIGRATOR_IMAGE": self.release.migrator.reference}
 
+    @property
+    def deploy_env(self) -> bytes:
+        """What ``deploy.env`` holds while this release serves."""
+        lines = [f"{key}={value}" for key, value in self.image_settings.items()]
+        return "\n".join([f"# Written by Fairway: {self.request.tag}", *lines, ""]).encode()
+
     @cached_property
     def launch(self) -> Launch:
         """The release with this host's settings, as the driver starts it."""
@@ -135,7 +237,7 @@ class Deployment:
             "environment": self.host.environment,
             "release": self.stored.name,
             "tag": self.request.tag,
-            "settings": self._settings_fingerprint,
+            "settings": self.settings_fingerprint,
         }
         environment = {"FAIRWAY_RELEASE": str(self.request.tag), "FAIRWAY_ENVIRONMENT": self.host.environment}
         placement = Placement({LABEL + key: value for key, value in labels.items()}, environment)
@@ -151,11 +253,16 @@ class Deployment:
         """What runs the containers on this host."""
         return ComposeDriver(self.layout, self.host, self.edge, self.redact)
 
+    @property
+    def migrates(self) -> bool:
+        """Only a deployment of a release brings its migrations along."""
+        return self.request.action is Action.DEPLOY
+
     @cached_property
     def missing_images(self) -> list[PinnedImage]:
         """The images this deployment needs that were not on the host when it began."""
         wanted = [self.release.app]
-        if self.request.action is Action.DEPLOY:
+        if self.migrates:
             wanted.append(self.release.migrator)
         return [image for image in wanted if not self.driver.has_image(image)]
 
@@ -167,11 +274,11 @@ class Deployment:
             and container.running
             and container.image == self.release.app.reference
             and container.labels.get(LABEL + "release") == self.stored.name
-            and container.labels.get(LABEL + "settings") == self._settings_fingerprint
+            and container.labels.get(LABEL + "settings") == self.settings_fingerprint
         )
 
     @cached_property
-    def _settings_fingerprint(self) -> str:
+    def settings_fingerprint(self) -> str:
         """Tell settings apart without giving a guess at a value anything to check against."""
         key = self.layout.root / "fingerprint.key"
         if not key.exists():

@@ -21,12 +21,19 @@ def environment(docker_config: Path, extra: Mapping[str, str] | None = None) -> 
     base["DOCKER_CONFIG"] = str(docker_config)
     base["COMPOSE_IGNORE_ORPHANS"] = "true"
     base["COMPOSE_PROGRESS"] = "plain"
+    # A release is what its bundle holds: Compose fetches no part of its file from elsewhere.
+    base["COMPOSE_EXPERIMENTAL_GIT_REMOTE"] = "false"
+    base["COMPOSE_EXPERIMENTAL_OCI_REMOTE"] = "false"
     base["LC_ALL"] = "C.UTF-8"
     return {**(extra or {}), **base}
 
 
 def info() -> list[str]:
     return ["docker", "info", "--format", "{{json .}}"]
+
+
+def server_version() -> list[str]:
+    return ["docker", "version", "--format", "{{.Server.Version}}"]
 
 
 def compose_version() -> list[str]:
@@ -44,6 +51,29 @@ def pull(reference: str) -> list[str]:
 
 def inspect_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
+
+
+def list_images() -> list[str]:
+    return ["docker", "image", "ls", "--quiet", "--no-trunc"]
+
+
+def inspect_images(identities: Sequence[str]) -> list[str]:
+    """Images that are gone are left out of the answer, and the exit code says so."""
+    return ["docker", "image", "inspect", *identities]
+
+
+def history(identity: str) -> list[str]:
+    """Print an image's instructions, last first: the bytes each added, and the instruction as JSON."""
+    return ["docker", "history", "--no-trunc", "--human=false", "--format", "{{.Size}} {{json .CreatedBy}}", identity]
+
+
+def remove_image(reference: str) -> list[str]:
+    """Take one reference away; without --force, Docker itself refuses what a container uses."""
+    return ["docker", "image", "rm", "--no-prune", reference]
+
+
+def list_containers() -> list[str]:
+    return ["docker", "ps", "--all", "--quiet", "--no-trunc"]
 
 
 def inspect_containers(names: Sequence[str]) -> list[str]:
@@ -78,8 +108,32 @@ def update_restart(name: str, policy: str) -> list[str]:
     return ["docker", "update", "--restart", policy, name]
 
 
+def start(name: str) -> list[str]:
+    return ["docker", "start", name]
+
+
 def stop(name: str) -> list[str]:
     return ["docker", "stop", name]
+
+
+def psql(container: str, variables: Mapping[str, str]) -> list[str]:
+    """Run SQL from standard input in a PostgreSQL container, as the user and on the database its image was given.
+
+    The script is one constant text; the variables reach psql as arguments and the
+    SQL as ``:'name'``, which psql quotes. Source: the ``postgres`` image's variables.
+    """
+    connect = (
+        'PGPASSWORD="${POSTGRES_PASSWORD:-}" exec psql --no-psqlrc --quiet --no-align --tuples-only'
+        ' --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}"'
+        ' --dbname "${POSTGRES_DB:-${POSTGRES_USER:-postgres}}" "$@"'
+    )
+    values = [word for key, value in variables.items() for word in ("--set", f"{key}={value}")]
+    return ["docker", "exec", "--interactive", container, "sh", "-c", connect, "psql", *values]
+
+
+def compose_hashes(project: str, project_directory: Path) -> list[str]:
+    """Print the hash of each service's definition, as Compose labels its containers with; model on standard input."""
+    return [*_compose("-", project, project_directory), "config", "--hash", "*"]
 
 
 def remove(name: str) -> list[str]:
@@ -90,10 +144,31 @@ def wait(name: str) -> list[str]:
     return ["docker", "wait", name]
 
 
-def compose_config(compose_file: Path, project: str, project_directory: Path) -> list[str]:
-    """Render the operator's file; relative paths in it are relative to the deploy path."""
-    compose = _compose(str(compose_file), project, project_directory)
-    return [*compose, "--profile", "*", "config", "--format", "json"]
+def create_container(name: str, image: str, flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    return ["docker", "create", "--pull", "never", "--name", name, *flags, image, *arguments]
+
+
+def run_once(image: str, flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Run a program of an image to its end; nothing of it stays."""
+    return ["docker", "run", "--rm", "--pull", "never", *flags, image, *arguments]
+
+
+def connect(network: str, name: str) -> list[str]:
+    return ["docker", "network", "connect", network, name]
+
+
+def restart(name: str) -> list[str]:
+    return ["docker", "restart", name]
+
+
+def find_labelled(labels: Mapping[str, str]) -> list[str]:
+    filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
+    return ["docker", "ps", "--all", "--quiet", "--no-trunc", *filters]
+
+
+def compose_config(project: str, project_directory: Path) -> list[str]:
+    """Render the operator's file from standard input; relative paths in it are relative to the deploy path."""
+    return [*_compose("-", project, project_directory), "--profile", "*", "config", "--format", "json"]
 
 
 def compose_up(project: str, project_directory: Path, services: Sequence[str], *flags: str) -> list[str]:

@@ -35,6 +35,8 @@ def examine(layout: Layout, registries: Iterable[str], env_file: str, required: 
         *((f"login {name}", _login_check(layout, name)) for name in registries),
         (env_file, lambda: f"{len(read_env(layout.deploy_path / env_file, required=required))} settings"),
         ("edge", lambda: _edge(layout)),
+        ("recovery at boot", lambda: _recovery(layout)),
+        ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
     return run_checks(checks)
@@ -105,6 +107,20 @@ def _login_check(layout: Layout, registry: str) -> Check:
         return "logged in"
 
     return check
+
+
+def _recovery(layout: Layout) -> str:
+    from fairway.engine import unit  # every command would wait for the import
+
+    if not layout.host_config.exists():
+        return "not prepared yet"
+    return unit.describe(layout, read_host_config(layout.host_config))
+
+
+def _login_keys(layout: Layout) -> str:
+    from fairway.engine.access import authorized
+
+    return authorized.describe(layout)
 
 
 def _edge(layout: Layout) -> str:

@@ -8,13 +8,15 @@ from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
 from fairway.engine.journal import parse_lines
 from fairway.engine.layout import Layout
-from fairway.engine.lock import is_held
+from fairway.engine.lock import holder
 
 _LOOK_EVERY_S = 0.03
 
 
-def follow(layout: Layout, identity: str, on_entry: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Hand over each journal entry as it is written; return the last one.
+def follow(
+    layout: Layout, identity: str, on_entry: Callable[[dict[str, Any]], None], *, skip: int = 0
+) -> dict[str, Any]:
+    """Hand over each journal entry after the first ``skip`` as it is written; return the last one.
 
     Raises ``Failed`` when the engine is gone without having ended the journal.
     """
@@ -22,11 +24,14 @@ def follow(layout: Layout, identity: str, on_entry: Callable[[dict[str, Any]], N
     rest = b""
     with path.open("rb") as file:
         while True:
-            running = is_held(layout.lock)
+            running = holder(layout.lock) is not None
             content = rest + file.read()
             *lines, rest = content.split(b"\n")
             for entry in parse_lines(lines):
-                on_entry(entry)
+                if skip > 0:
+                    skip -= 1
+                else:
+                    on_entry(entry)
                 if entry["kind"] == "ended":
                     return {"deployment": identity, **entry}
             if not lines and not running:

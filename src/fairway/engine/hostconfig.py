@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import fairway
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import project_name
+from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}")
+
+
+def image_reference(value: str) -> str:
+    """Check the name of an image that Docker is to run."""
+    if not _IMAGE.fullmatch(value):
+        raise Invalid(f"not an image reference: {value[:100]!r}", why="for example haproxy:3.2")
+    return value
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How much of its past this host keeps: releases to go back to, and deployments with their journals and logs."""
+
+    releases: int = 10
+    deployments: int = 100
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Retention:
+        """Take a retention out of a document. Raises ``Invalid`` naming the key."""
+        retention = cls(
+            releases=fields.integer("releases", minimum=2, maximum=1000),
+            deployments=fields.integer("deployments", minimum=1, maximum=100_000),
+        )
+        fields.end()
+        return retention
 
 
 @dataclass(frozen=True)
@@ -31,6 +58,7 @@ class HostConfig:
     port: str
     edge_image: str
     proven_only: bool
+    retention: Retention = Retention()
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -41,13 +69,16 @@ class HostConfig:
             port=fields.matching("port", _PORT, "a port, or an address and a port"),
             edge_image=fields.matching("edge_image", _IMAGE, "an image reference"),
             proven_only=fields.boolean("proven_only"),
+            # A host that was prepared before there was a retention has none on file.
+            retention=Retention.parse(fields.object("retention")) if fields.has("retention") else Retention(),
         )
         fields.end()
         return config
 
     def write(self, path: Path) -> None:
-        """Store the configuration."""
-        write_atomically(path, (json.dumps(self.__dict__, indent=2, sort_keys=True) + "\n").encode())
+        """Store the configuration; it holds no secret, and root may write it for the deploy user to read."""
+        document = {**asdict(self), WRITTEN_BY: fairway.__version__}
+        write_atomically(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(), mode=0o644)
 
 
 def read_host_config(path: Path) -> HostConfig:
@@ -60,4 +91,13 @@ def read_host_config(path: Path) -> HostConfig:
             why=f"{path} is missing",
             hint="fairway bootstrap <environment>",
         ) from None
-    return HostConfig.parse(Fields(parse_json(content, str(path)), str(path)))
+    document = parse_json(content, str(path))
+    with reading(str(path), take_writer(document)):
+        return HostConfig.parse(Fields(document, str(path)))
+
+
+def read_owner(path: Path) -> tuple[str, str]:
+    """Return the project and the environment that a host was prepared for, by whatever version."""
+    document = parse_json(path.read_bytes(), str(path))
+    found = document if isinstance(document, dict) else {}
+    return str(found.get("project")), str(found.get("environment"))

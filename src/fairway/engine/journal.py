@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fairway
 from fairway.engine import clock
+from fairway.engine.contract.errors import OtherVersion
+from fairway.engine.contract.versions import WRITTEN_BY, Relation, compare
 from fairway.engine.files import append_line
 from fairway.engine.layout import Layout
 
@@ -36,7 +40,7 @@ class Journal:
 
     def accepted(self, **facts: Any) -> None:
         """Record that the engine has taken the deployment on."""
-        self._write({"kind": "accepted", **facts}, durable=True)
+        self._write({"kind": "accepted", WRITTEN_BY: fairway.__version__, **facts}, durable=True)
 
     def started(self, step: str) -> None:
         """Record that a step is about to act."""
@@ -58,6 +62,10 @@ class Journal:
     def progress(self, step: str, message: str) -> None:
         """Tell whoever watches; nothing is decided on it."""
         self._write({"kind": "progress", "step": step, "message": message}, durable=False)
+
+    def noted(self, step: str, **facts: Any) -> None:
+        """Record what a step found, for the ledger."""
+        self._write({"kind": "note", "step": step, **facts}, durable=True)
 
     def ended(self, **facts: Any) -> None:
         """Record how the deployment ended; nothing follows."""
@@ -99,11 +107,45 @@ def has_ended(entries: Iterable[dict[str, Any]]) -> bool:
     return any(entry["kind"] == "ended" for entry in entries)
 
 
+def refuse_newer(entries: Iterable[dict[str, Any]], known: Iterable[str]) -> None:
+    """Refuse to end what a newer engine began: its steps may not be undone as this one's are.
+
+    ``known`` are the names of this engine's steps. Raises ``OtherVersion``.
+    """
+    found = list(entries)
+    began = next((entry.get(WRITTEN_BY) for entry in found if entry["kind"] == "accepted"), None)
+    foreign = sorted(set(steps_marked(found, Mark.STARTED)) - set(known))
+    if compare(began, fairway.__version__) is not Relation.NEWER and not foreign:
+        return
+    at_least = f"{began} or newer" if isinstance(began, str) else "the version it had"
+    steps = f"; it began steps that this one does not know: {', '.join(foreign)}" if foreign else ""
+    raise OtherVersion(
+        "a deployment that was interrupted here was begun by a newer engine; it was left as it is",
+        why=f"that engine is {began or 'unknown'}, this one {fairway.__version__}{steps}",
+        hint=f"bring the host to {at_least}, then try again: fairway bootstrap <environment>",
+        made_by=began if isinstance(began, str) else "",
+    )
+
+
 def steps_marked(entries: Iterable[dict[str, Any]], mark: Mark) -> list[str]:
     """Return the steps with this mark, in the order they got it."""
     return [str(e.get("step")) for e in entries if e["kind"] == "step" and e.get("mark") == mark.value]
 
 
+def notes_of(entries: Iterable[dict[str, Any]], step: str) -> dict[str, Any]:
+    """Return what a step noted; of several notes the last word on each fact that has one."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if entry["kind"] == "note" and entry.get("step") == step:
+            facts = {key: value for key, value in entry.items() if key not in ("at", "kind", "step")}
+            found.update({key: value for key, value in facts.items() if value is not None})
+    return found
+
+
 def latest_deployment(layout: Layout) -> str | None:
     """Return the id of the newest deployment that was accepted; ids sort by time."""
-    return max((path.parent.name for path in layout.deployments.glob("*/journal.jsonl")), default=None)
+    try:
+        names = sorted(os.listdir(layout.deployments), reverse=True)  # noqa: PTH208 - a thousand paths take longer
+    except FileNotFoundError:
+        return None
+    return next((name for name in names if (layout.deployments / name / "journal.jsonl").exists()), None)

@@ -29,6 +29,29 @@ class Layout:
         return self.root / "host.json"
 
     @property
+    def trust(self) -> Path:
+        """The policy and the keys this host decides by: an administrator's, where there is one."""
+        return self.root / "trust"
+
+    @property
+    def policy(self) -> Path:
+        return self.trust / "policy.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.trust / "keys.json"
+
+    @property
+    def evidence_key(self) -> Path:
+        """The private key with which this host signs what it says; never its SSH host key."""
+        return self.root / "evidence_key"
+
+    @property
+    def hold(self) -> Path:
+        """Who has locked this environment, and why; there while it is locked."""
+        return self.root / "hold.json"
+
+    @property
     def docker_config(self) -> Path:
         """``DOCKER_CONFIG`` of every Docker call: the registry login, apart from the user's own."""
         return self.root / "docker"
@@ -42,6 +65,11 @@ class Layout:
     def edge_run(self) -> Path:
         """What the edge writes: its sockets."""
         return self.root / "edge" / "run"
+
+    @property
+    def edge_record(self) -> Path:
+        """Which of the edge's processes is the present one."""
+        return self.root / "edge" / "instances.json"
 
     @property
     def lock(self) -> Path:
@@ -67,8 +95,12 @@ class Layout:
     def deployment(self, deployment_id: str) -> Path:
         return self.deployments / deployment_id
 
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
     def release(self, tag: Tag) -> Path:
-        return self.root / "releases" / tag
+        return self.releases / tag
 
     def create(self) -> None:
         """Make Fairway's directories, readable by their owner only."""

@@ -6,13 +6,19 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from fairway.engine import clock
 from fairway.engine.contract.errors import Locked
 
-# Whoever asks is_held() has a shared lock for an instant; that is not a deployment.
+#: The purpose of a holder that is only tidying up: it is done soon, so others wait for it.
+HOUSEKEEPING = "housekeeping"
+
+# Whoever asks holder() has a shared lock for an instant; that is not a deployment.
 _PATIENCE_S = 0.3
+_TELL_EVERY_S = 3.0
+_LOOK_EVERY_S = 0.02
+_HOUSEKEEPING_PATIENCE_S = 30.0
 
 
 class Lock:
@@ -26,17 +32,34 @@ class Lock:
         self.descriptor = descriptor
 
     @classmethod
-    def acquire(cls, path: Path, *, by: str, purpose: str) -> Lock:
-        """Take the lock or raise ``Locked`` with who holds it and since when."""
+    def acquire(
+        cls, path: Path, *, by: str, purpose: str, wait_s: float = 0.0, notice: Callable[[str], None] | None = None
+    ) -> Lock:
+        """Take the lock, waiting up to ``wait_s`` for it and telling so every few seconds.
+
+        A holder that only keeps house is waited for in any case. Raises ``Locked`` with who holds it and since when.
+        """
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        if not _try_for(descriptor, _PATIENCE_S):
-            holder = _holder(descriptor)
+        begun = clock.monotonic()
+        told_at: float | None = None
+        try:
+            while not _try(descriptor):
+                held = _note(descriptor)
+                elapsed = clock.monotonic() - begun
+                if elapsed > max(
+                    wait_s, _HOUSEKEEPING_PATIENCE_S if held.get("purpose") == HOUSEKEEPING else _PATIENCE_S
+                ):
+                    raise _locked(held)
+                if wait_s and notice is not None and (told_at is None or elapsed - told_at > _TELL_EVERY_S):
+                    notice(f"waiting for the {held.get('purpose', 'deployment')} {_told(held)}")
+                    told_at = elapsed
+                clock.sleep(_LOOK_EVERY_S)
+            if told_at is not None and notice is not None:
+                # Nothing is begun for a client that left while it waited: this line then has no reader.
+                notice("the host is free now")
+        except BaseException:
             os.close(descriptor)
-            raise Locked(
-                f"another deployment is running: {holder.get('purpose', 'unknown')}",
-                why=f"started by {holder.get('by', 'somebody')} at {holder.get('since', 'an unknown time')}",
-                hint="follow it with: fairway attach <environment>",
-            )
+            raise
         os.ftruncate(descriptor, 0)
         note = {"by": by, "purpose": purpose, "since": clock.now()}
         os.pwrite(descriptor, json.dumps(note).encode(), 0)
@@ -47,34 +70,48 @@ class Lock:
         os.close(self.descriptor)
 
 
-def is_held(path: Path) -> bool:
-    """Say whether an engine holds the lock now."""
+def deploying(path: Path) -> dict[str, Any] | None:
+    """Return who holds the lock now for more than housekeeping, why and since when; None when nobody does."""
+    found = holder(path)
+    return None if found is None or found.get("purpose") == HOUSEKEEPING else found
+
+
+def holder(path: Path) -> dict[str, Any] | None:
+    """Return who holds the lock now, why and since when; None when nobody does."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _note(descriptor)
     finally:
         os.close(descriptor)
-    return False
+    return None
 
 
-def _try_for(descriptor: int, patience_s: float) -> bool:
-    deadline = clock.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if clock.monotonic() > deadline:
-                return False
-            clock.sleep(0.02)
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _holder(descriptor: int) -> dict[str, Any]:
+def _locked(held: dict[str, Any]) -> Locked:
+    return Locked(
+        f"another deployment is running: {held.get('purpose', 'unknown')}",
+        why=_told(held),
+        hint="follow it with: fairway attach <environment>; or let this one wait: --wait 600",
+    )
+
+
+def _told(held: dict[str, Any]) -> str:
+    return f"started by {held.get('by', 'somebody')} at {held.get('since', 'an unknown time')}"
+
+
+def _note(descriptor: int) -> dict[str, Any]:
     try:
         note = json.loads(os.pread(descriptor, 4096, 0))
     except ValueError:

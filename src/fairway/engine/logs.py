@@ -9,6 +9,7 @@ from fairway.engine.contract.errors import FairwayError, Invalid
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import parse_env
 from fairway.engine.hostconfig import HostConfig
+from fairway.engine.instances.record import read_record
 from fairway.engine.layout import Layout
 from fairway.engine.model import Naming
 from fairway.engine.process import run, stream
@@ -40,7 +41,7 @@ def stream_logs(
 def _container_name(layout: Layout, host: HostConfig, service: str) -> str:
     naming = Naming(host.project)
     if service == EDGE:
-        return naming.edge
+        return naming.edge_instance(read_record(layout.edge_record).current)
     if service == APP:
         active = Edge(layout.edge, layout.edge_run).active()
         if active is None:

@@ -7,18 +7,20 @@ Source: the Compose Specification.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fairway.engine.contract.errors import Invalid, Refused
-from fairway.engine.contract.manifest import ComposeRoles
+from fairway.engine.contract.manifest import ComposeRoles, Migrations
 from fairway.engine.contract.names import Slot
 
 Model = dict[str, Any]
 
 LABEL = "dev.fairway."
 EDGE_SERVICE = "fairway-edge"
+_MEETING = "fairway"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Naming:
     @property
     def edge(self) -> str:
         return f"{self.project}-edge"
+
+    def edge_instance(self, number: int) -> str:
+        """The container of one of the edge's processes; number 0 is the one that publishes the port."""
+        return f"{self.edge}-{number}" if number else self.edge
 
     def slot(self, slot: Slot) -> str:
         return f"{self.project}-app-{slot.value}"
@@ -67,7 +73,8 @@ def check_roles(model: Model, roles: ComposeRoles) -> None:
     Raises ``Invalid`` or ``Refused`` naming the service.
     """
     services = _services(model)
-    for role in (roles.app_service, roles.migrator_service, *roles.workers):
+    named = (roles.database_service,) if roles.database_service is not None else ()
+    for role in (roles.app_service, roles.migrator_service, *roles.workers, *named):
         if role not in services:
             raise Invalid(
                 f"{roles.file} has no service {role!r}",
@@ -98,6 +105,7 @@ def published_ports(model: Model, roles: ComposeRoles) -> list[dict[str, Any]]:
     return taken
 
 
+_ALWAYS = "always"
 _CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
 
 
@@ -105,13 +113,39 @@ def restart_policy(model: Model, roles: ComposeRoles) -> str:
     """Return the application's restart policy, as ``docker update --restart`` takes it."""
     service = _services(model)[roles.app_service]
     policy = (service.get("deploy") or {}).get("restart_policy") or {}
-    return str(service.get("restart") or _CONDITIONS.get(str(policy.get("condition")), "no"))
+    # A host that was rebooted serves again by itself, unless the operator's file says otherwise.
+    declared = str(service.get("restart") or _CONDITIONS.get(str(policy.get("condition")), _ALWAYS))
+    return _outliving_the_daemon(declared)
+
+
+def _outliving_the_daemon(policy: str) -> str:
+    """Return the policy that also holds when the Docker daemon was killed.
+
+    A daemon that comes up stops the containers a killed one left, unless it is set to
+    ``live-restore``, and then takes that for somebody's wish: "unless-stopped" stay down.
+    """
+    return _ALWAYS if policy == "unless-stopped" else policy
 
 
 def supporting_services(model: Model, roles: ComposeRoles) -> list[str]:
     """Return the services a release needs but does not change: the database, the cache."""
     moved = {roles.app_service, roles.migrator_service, *roles.workers}
     return [name for name, service in _services(model).items() if name not in moved and not service.get("profiles")]
+
+
+_POSTGRES = re.compile(r"(?:.*/)?postgres(?:ql)?(?:[:@].*)?")
+
+
+def is_postgres(image: str) -> bool:
+    """Say whether an image is by its name PostgreSQL."""
+    return bool(_POSTGRES.fullmatch(image))
+
+
+def service_images(model: Model, roles: ComposeRoles) -> list[str]:
+    """Return the images of the supporting services, each once."""
+    services = _services(model)
+    images = [services[name].get("image") for name in supporting_services(model, roles)]
+    return list(dict.fromkeys(str(image) for image in images if image))
 
 
 def with_slot(model: Model, roles: ComposeRoles, naming: Naming, slot: Slot, placement: Placement) -> Model:
@@ -125,7 +159,7 @@ def with_slot(model: Model, roles: ComposeRoles, naming: Naming, slot: Slot, pla
     service["restart"] = "no"
     (service.get("deploy") or {}).pop("restart_policy", None)
     service["container_name"] = naming.slot(slot)
-    service["networks"] = dict.fromkeys(_networks(service))
+    service["networks"] = dict.fromkeys([*_networks(service), *_edge_networks(result, service)])
     _place(service, placement, {"slot": slot.value, "role": "app"})
     service["environment"]["FAIRWAY_SLOT"] = slot.value
     _services(result)[slot_service(slot)] = service
@@ -140,10 +174,10 @@ def with_edge(model: Model, roles: ComposeRoles, naming: Naming, mounts: EdgeMou
         "image": mounts.image,
         "container_name": naming.edge,
         "user": mounts.user,
-        "restart": "unless-stopped",
+        "restart": _ALWAYS,
         "command": ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"],
         "ports": published_ports(model, roles),
-        "networks": {name: {"aliases": [roles.app_service]} for name in _networks(app)},
+        "networks": {name: {"aliases": [roles.app_service]} for name in _edge_networks(result, app)},
         "volumes": [
             {
                 "type": "bind",
@@ -161,7 +195,30 @@ def with_edge(model: Model, roles: ComposeRoles, naming: Naming, mounts: EdgeMou
     return _standing_alone(result)
 
 
-def with_migrator(model: Model, roles: ComposeRoles, naming: Naming, deployment_id: str, placement: Placement) -> Model:
+def session_name(deployment_id: str) -> str:
+    """Return the ``application_name`` of a migrator's database sessions, by which they are found again."""
+    return f"fairway-{deployment_id}"
+
+
+def session_options(limits: Migrations, server_version: int | None) -> str:
+    """Return the settings of a migrator's database sessions, as libpq takes them in ``PGOPTIONS``.
+
+    ``server_version`` is PostgreSQL's number (``170002``), None when it is not
+    known. A server before 14 refuses a session that asks for the connection check.
+    Source: PostgreSQL manual, "Client Connection Defaults" and "Connection Settings".
+    """
+    options = {
+        "lock_timeout": f"{limits.lock_timeout_s * 1000:.0f}ms",
+        "statement_timeout": f"{limits.statement_timeout_s * 1000:.0f}ms",
+    }
+    if server_version is not None and server_version >= 140000:
+        options["client_connection_check_interval"] = "1000ms"
+    return " ".join(f"-c {key}={value}" for key, value in options.items())
+
+
+def with_migrator(
+    model: Model, roles: ComposeRoles, naming: Naming, deployment_id: str, placement: Placement, options: str
+) -> Model:
     """Return the model with the migrator as a container of its own that runs once."""
     result = copy.deepcopy(model)
     service = _services(result)[roles.migrator_service]
@@ -170,8 +227,8 @@ def with_migrator(model: Model, roles: ComposeRoles, naming: Naming, deployment_
     service["container_name"] = naming.migration(deployment_id)
     service["restart"] = "no"
     _place(service, placement, {"role": "migrator"})
-    # libpq shows this name in pg_stat_activity, so a session can be found by its deployment.
-    service["environment"].setdefault("PGAPPNAME", f"fairway-{deployment_id}")
+    service["environment"]["PGAPPNAME"] = session_name(deployment_id)
+    service["environment"].setdefault("PGOPTIONS", options)
     return _standing_alone(result)
 
 
@@ -181,6 +238,8 @@ def with_workers(model: Model, roles: ComposeRoles, placement: Placement) -> Mod
     for name in roles.workers:
         service = _services(result)[name]
         service.pop("depends_on", None)
+        if "restart" in service:
+            service["restart"] = _outliving_the_daemon(str(service["restart"]))
         _place(service, placement, {"role": "worker"})
     return _standing_alone(result)
 
@@ -207,6 +266,20 @@ def _standing_alone(model: Model) -> Model:
 def _services(model: Model) -> dict[str, dict[str, Any]]:
     services = model.get("services")
     return services if isinstance(services, dict) else {}
+
+
+def _edge_networks(model: Model, service: dict[str, Any]) -> list[str]:
+    """Return the networks on which the edge and the slots meet: the application's own, or one made for them.
+
+    A network of somebody else's is not one of them. There the application's name may
+    be somebody's already, who would then share their visitors with the edge, and
+    another project's slots have the same names as ours.
+    """
+    networks = model.setdefault("networks", {})
+    own = [name for name in _networks(service) if not (networks.get(name) or {}).get("external")]
+    if not own:
+        networks.setdefault(_MEETING, {})
+    return own or [_MEETING]
 
 
 def _networks(service: dict[str, Any]) -> list[str]:

@@ -6,12 +6,20 @@ standard input.
 
 from __future__ import annotations
 
+import os
+import selectors
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Callable
 
+from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
+
+Check = Callable[[], None]
+_CHECK_EVERY_S = 0.2
+_READ_BYTES = 65536
+_GRACE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -55,26 +63,81 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
-def stream(argv: Sequence[str], *, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+def stream(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    on_line: Callable[[str], None],
+    stdin: str = "",
+    timeout_s: float | None = None,
+    check: Check | None = None,
+) -> int:
     """Run a process, handing over each line of its output as it comes; return its exit code.
 
-    When ``on_line`` raises, the process is ended first.
+    ``check`` is called several times a second. When it or ``on_line`` raises, or
+    ``timeout_s`` has passed (``Failed``), the process is ended first.
     """
     with subprocess.Popen(
         list(argv),
         env=dict(env),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
     ) as process:
-        output: IO[str] | None = process.stdout
-        assert output is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            for line in output:
-                on_line(line.rstrip("\n"))
+            # What is written here (a Compose model) is read to its end before anything is said.
+            _write_all(process.stdin, stdin.encode())
+            _read_lines(process.stdout, argv, on_line, timeout_s, check)
         except BaseException:
-            process.kill()
+            process.terminate()
+            _end(process)
             raise
     return process.returncode
+
+
+def _write_all(pipe: IO[bytes], content: bytes) -> None:
+    try:
+        pipe.write(content)
+        pipe.close()
+    except BrokenPipeError:
+        return  # it ended without reading; its exit code says why
+
+
+def _read_lines(
+    pipe: IO[bytes],
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    timeout_s: float | None,
+    check: Check | None,
+) -> None:
+    deadline = clock.monotonic() + timeout_s if timeout_s is not None else None
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            if check is not None:
+                check()
+            if deadline is not None and clock.monotonic() > deadline:
+                raise Failed(
+                    f"{' '.join(argv[:3])} did not finish within {timeout_s:.0f} s",
+                    hint="see whether the Docker daemon answers: docker info",
+                )
+            if not selector.select(_CHECK_EVERY_S):
+                continue
+            chunk = os.read(pipe.fileno(), _READ_BYTES)
+            *lines, rest = (rest + chunk).split(b"\n")
+            if not chunk and rest:
+                lines = [rest]
+            for line in lines:
+                on_line(line.decode("utf-8", errors="replace").rstrip("\r"))
+            if not chunk:
+                return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()

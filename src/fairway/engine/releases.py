@@ -12,6 +12,7 @@ from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, Bundle, NamedRele
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.files import write_atomically
 from fairway.engine.layout import Layout
+from fairway.engine.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,17 @@ def store_release(layout: Layout, manifest: bytes, bundle: bytes) -> StoredRelea
     """Check a release and keep it under its tag.
 
     Raises ``Invalid`` when a part does not have the digest the manifest gives it,
-    and ``Refused`` when the tag already names another release on this host.
+    and ``Refused`` when the tag names another release that ran here. One that never
+    did is replaced: whoever was refused with it must not be able to keep the tag.
     """
-    stored = _check(manifest, bundle)
+    stored = check_release(manifest, bundle)
     directory = layout.release(stored.release.tag)
     known = directory / "release.json"
-    if known.exists() and Digest.of(known.read_bytes()) != stored.name:
+    before = Digest.of(known.read_bytes()) if known.exists() else stored.name
+    if before != stored.name and Ledger(layout.ledger).has_run(before):
         raise Refused(
             f"the tag {stored.release.tag.short} names another release on this host",
-            why=f"here it is {Digest.of(known.read_bytes()).short}, the archive now says {stored.name.short}",
+            why=f"{before.short} ran here, the archive now says {stored.name.short}",
             hint="a tag is never moved: build the change from a commit of its own",
         )
     write_atomically(directory / "bundle.tar.gz", bundle)
@@ -52,18 +55,19 @@ def load_release(layout: Layout, tag: Tag) -> StoredRelease:
     """Read a release this host was given. Raises ``Refused`` when it was not, ``Invalid`` when it was altered."""
     directory = layout.release(tag)
     try:
-        return _check((directory / "release.json").read_bytes(), (directory / "bundle.tar.gz").read_bytes())
+        return check_release((directory / "release.json").read_bytes(), (directory / "bundle.tar.gz").read_bytes())
     except FileNotFoundError:
         raise Refused(
             f"this host does not have the release {tag.short}",
-            why="it was never deployed here, or is beyond what this host keeps",
-            hint="see what can be gone back to: fairway status",
+            why="it was never deployed here, or is older than what this host keeps",
+            hint=f"ship it again: fairway deploy <environment> {tag.short}, or fairway promote {tag.short}",
         ) from None
     except FairwayError as error:
         raise Invalid(f"the release kept in {directory} was altered: {error.what}", why=error.why) from None
 
 
-def _check(manifest: bytes, bundle: bytes) -> StoredRelease:
+def check_release(manifest: bytes, bundle: bytes) -> StoredRelease:
+    """Check a release against its digests, without keeping it. Raises ``Invalid`` for a part that does not fit."""
     named = NamedRelease.read(manifest)
     return StoredRelease(named.name, named.release, open_bundle(named.release.bundle, bundle))
 

@@ -11,7 +11,7 @@ from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.protocol import Outcome
 from fairway.engine.deployment import Deployment
 from fairway.engine.journal import read_journal
-from fairway.engine.lock import Lock
+from fairway.engine.lock import HOUSEKEEPING, Lock
 from fairway.engine.spawn import spawn_waiting
 from fairway.engine.state import read_state
 
@@ -27,14 +27,15 @@ def spawn_if_due(deployment: Deployment) -> None:
 
 
 def retire(deployment: Deployment) -> None:
-    """Wait as long as the release says, then stop the old slot if nothing has changed since."""
+    """Keep house, wait as long as the release says, then stop the old slot if nothing has changed since."""
+    _keep_house(deployment)
     until = clock.monotonic() + deployment.release.warm_keep_s
     while (left_s := until - clock.monotonic()) > 0:
         clock.sleep(min(left_s, _LOOK_EVERY_S))
         if not _is_newest(deployment):
             return
     try:
-        lock = Lock.acquire(deployment.layout.lock, by="fairway", purpose="stopping the warm slot")
+        lock = Lock.acquire(deployment.layout.lock, by="fairway", purpose=HOUSEKEEPING)
     except FairwayError:
         return  # a deployment is running: it will use the slot or leave a waiting process of its own
     try:
@@ -45,6 +46,18 @@ def retire(deployment: Deployment) -> None:
             deployment.driver.stop_slot(old)
     finally:
         lock.release()
+
+
+def _keep_house(deployment: Deployment) -> None:
+    from fairway.engine.housekeeping import tidy  # for this process only: the one that deploys does not need it
+
+    try:
+        removed = tidy(deployment.layout, deployment.host, by="fairway")
+    except (FairwayError, OSError) as error:
+        print(f"housekeeping: {error}", flush=True)  # the next deployment tries again
+        return
+    for problem in removed.problems:
+        print(f"housekeeping: {problem}", flush=True)
 
 
 def _is_newest(deployment: Deployment) -> bool:

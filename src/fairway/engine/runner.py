@@ -2,48 +2,89 @@
 
 The runner knows nothing of any step: it goes down the table, writes the journal
 before and after each, and when a step fails takes back what was done, last first.
+A deployment whose engine was lost is brought to an end by the same table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from fairway.engine import clock
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.errors import Cancelled, Failed, FairwayError, Unreachable
 from fairway.engine.contract.protocol import Outcome
 from fairway.engine.deployment import Deployment
-from fairway.engine.journal import Mark, read_journal, steps_marked
+from fairway.engine.journal import Mark, notes_of, read_journal, steps_marked
 from fairway.engine.ledger import Ledger
 from fairway.engine.steps import STEPS, Step
+from fairway.engine.steps.base import Direction
+
+_DAEMON_PATIENCE_S = 90.0
+_LOOK_FOR_DAEMON_EVERY_S = 0.5
+_ENDED_FACTS = ("outcome", "tag", "release", "seconds", "steps", "schema", "evidence", "error")
+
+
+def plan(deployment: Deployment) -> list[dict[str, str]]:
+    """Return the steps of this deployment and what each would change; changes nothing.
+
+    A step that already knows it would fail says so; the ones after it are still told.
+    """
+    lines = []
+    for step in STEPS:
+        try:
+            if step.needed(deployment):
+                lines.append({"step": step.name, "change": deployment.redact(step.plan(deployment))})
+        except FairwayError as error:
+            lines.append({"step": step.name, "change": f"would fail: {error.what}", "problem": error.why or error.what})
+    return lines
 
 
 def carry_out(deployment: Deployment) -> None:
-    """Run every step, or undo those that ran; the journal's last line says which.
+    """Run every step, or undo those that ran; the journal's last line says which."""
+    _go_on(deployment, STEPS, [], clock.monotonic())
+
+
+def _go_on(deployment: Deployment, steps: Sequence[Step], ran: list[Step], begun: float) -> Outcome:
+    """Run these steps after those that ran.
 
     Once the new release serves for good, a step that fails is told and the rest is
     done all the same.
     """
-    begun = clock.monotonic()
-    ran: list[Step] = []
     trouble: FairwayError | None = None
-    for step in STEPS:
+    for step in steps:
         try:
             if not step.needed(deployment):
                 continue
+            if not step.finishes:
+                deployment.refuse_cancelled()
             deployment.journal.started(step.name)
-            ran.append(step)
+            if step not in ran:
+                ran.append(step)
             deployment.journal.done(step.name, step.run(deployment))
         except Exception as error:
             known = as_error(error, step.name)
-            deployment.journal.failed(step.name, known.what)
+            _note_failure(deployment, step, known.what)
             if not step.finishes:
-                undo(deployment, ran)
-                _end(deployment, Outcome.FAILED, begun, known)
-                return
+                return _take_back(deployment, ran, begun, known)
             trouble = Failed(
                 f"{deployment.request.tag.short} serves, but: {known.what}", why=known.why, hint=known.hint
             )
     _end(deployment, Outcome.SUCCEEDED, begun, trouble)
+    return Outcome.SUCCEEDED
+
+
+def _take_back(deployment: Deployment, ran: list[Step], begun: float, reason: FairwayError) -> Outcome:
+    stuck = undo(deployment, ran)
+    if stuck is not None:
+        reason = type(reason)(
+            reason.what,
+            why=f"{reason.why}\nand it could not be undone: {stuck.what}\n{stuck.why}".strip(),
+            hint="see what serves: fairway status <environment>; then: fairway reconcile <environment>",
+        )
+    outcome = Outcome.CANCELLED if isinstance(reason, Cancelled) else Outcome.FAILED
+    _end(deployment, outcome, begun, reason)
+    return outcome
 
 
 def as_error(error: Exception, step: str) -> FairwayError:
@@ -63,61 +104,107 @@ def as_error(error: Exception, step: str) -> FairwayError:
     )
 
 
-def undo(deployment: Deployment, ran: list[Step]) -> None:
-    """Take the steps back, last first; one that cannot be taken back does not stop the others."""
+def undo(deployment: Deployment, ran: Sequence[Step]) -> FairwayError | None:
+    """Take the steps back, last first; return the first error of one that could not be.
+
+    One that cannot be taken back does not stop the others; a container that has
+    the traffic is never stopped, so traffic that could not be moved stays served.
+    A Docker daemon that is away is waited for. Raises ``Unreachable`` when it does
+    not come back: the journal then stays open, for the next engine to go on.
+    """
+    stuck: FairwayError | None = None
+    deadline = clock.monotonic() + _DAEMON_PATIENCE_S
     for step in reversed(ran):
         try:
-            line = step.undo(deployment)
+            line = _undo_one(deployment, step, deadline)
+        except Unreachable:
+            raise
         except Exception as error:
-            deployment.journal.failed(step.name, f"undo: {as_error(error, step.name).what}")
+            known = as_error(error, step.name)
+            _note_failure(deployment, step, f"undo: {known.what}")
+            stuck = stuck or known
             continue
         if line is not None:
-            deployment.journal.undone(step.name, line)
+            with suppress(OSError):
+                deployment.journal.undone(step.name, line)
+    return stuck
+
+
+def _undo_one(deployment: Deployment, step: Step, deadline: float) -> str | None:
+    while True:
+        try:
+            return step.undo(deployment)
+        except Unreachable:
+            if clock.monotonic() > deadline:
+                raise
+            clock.sleep(_LOOK_FOR_DAEMON_EVERY_S)
+
+
+def _note_failure(deployment: Deployment, step: Step, message: str) -> None:
+    # On a full disk the journal cannot be written either; what was done is taken back all the same.
+    with suppress(OSError):
+        deployment.journal.failed(step.name, message)
 
 
 def recover(deployment: Deployment) -> str:
-    """Bring a deployment whose engine was lost to an end: finish it if it serves, undo it if not.
+    """Bring a deployment whose engine was lost to an end, by the recovery of the step it was lost in.
 
-    Returns a line that says which. Called with the host's lock held, before
-    anything else is begun.
+    Returns a line that says what was found and done. Called with the host's lock
+    held, before anything else is begun.
     """
-    entries = read_journal(deployment.journal.path)
+    deployment.attended = False
     begun = clock.monotonic()
-    started = set(steps_marked(entries, Mark.STARTED))
-    if _serves(deployment):
-        for step in STEPS:
-            if step.serves and step.needed(deployment):
-                deployment.journal.started(step.name)
-                deployment.journal.done(step.name, step.run(deployment))
-        _end(deployment, Outcome.SUCCEEDED, begun, None)
-        return f"finished the interrupted {deployment.request.action.value} of {deployment.request.tag.short}"
-    undo(deployment, [step for step in STEPS if step.name in started])
-    lost = Failed("the engine was lost in the middle of it", hint="it was undone by the next command; deploy again")
-    _end(deployment, Outcome.FAILED, begun, lost)
-    return f"undid the interrupted {deployment.request.action.value} of {deployment.request.tag.short}"
+    entries = read_journal(deployment.journal.path)
+    if recorded := Ledger(deployment.layout.ledger).entry_of(deployment.request.id):
+        deployment.journal.ended(**{key: value for key, value in recorded.items() if key in _ENDED_FACTS})
+        return f"the {deployment.request.action.value} of {deployment.request.tag.short} had ended; now it is noted"
+    names = steps_marked(entries, Mark.STARTED)
+    started = [step for step in STEPS if step.name in names]
+    what = f"the interrupted {deployment.request.action.value} of {deployment.request.tag.short}"
+    lost_in = started[-1].name if started else "the beginning"
+    if _goes_on(deployment, entries, started):
+        # The step it was lost in runs again: each does its work so that twice is once.
+        rest = STEPS[STEPS.index(started[-1]) :]
+        outcome = _go_on(deployment, rest, started, begun)
+        word = "finished" if outcome is Outcome.SUCCEEDED else "went on with, and then undid,"
+        return f"{word} {what}, lost in {lost_in}"
+    before = deployment.request.before.active
+    if before is not None and deployment.edge.serving() is not before.slot:
+        # However little the journal says, the edge says that traffic was being moved.
+        started = list(STEPS)
+    lost = Failed(
+        f"the engine was lost in {lost_in}", hint="it was undone by what came after it; deploy again when you want to"
+    )
+    _take_back(deployment, started, begun, lost)
+    return f"undid {what}, lost in {lost_in}"
 
 
-def _serves(deployment: Deployment) -> bool:
-    try:
-        return deployment.edge.active() is deployment.request.slot
-    except Failed:
+def _goes_on(deployment: Deployment, entries: list[dict[str, Any]], started: list[Step]) -> bool:
+    """Say whether a lost deployment is finished rather than undone."""
+    turned_back = set(steps_marked(entries, Mark.FAILED)) & {step.name for step in STEPS if not step.finishes}
+    if turned_back or not started:
         return False
+    # However far the journal says it came, a release that has no traffic is not recorded as serving.
+    return started[-1].recovery.direction is not Direction.UNDO and deployment.edge.serving() is deployment.request.slot
 
 
 def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayError | None) -> None:
     request = deployment.request
-    steps = {
-        str(entry["step"]): entry.get("seconds")
-        for entry in read_journal(deployment.journal.path)
-        if entry["kind"] == "step" and entry.get("mark") == Mark.DONE.value
-    }
+    entries = read_journal(deployment.journal.path)
     facts: dict[str, Any] = {
         "outcome": outcome.value,
         "tag": request.tag,
         "release": request.release,
         "seconds": round(clock.monotonic() - begun, 3),
-        "steps": steps,
+        "steps": {
+            str(entry["step"]): entry.get("seconds")
+            for entry in entries
+            if entry["kind"] == "step" and entry.get("mark") == Mark.DONE.value
+        },
     }
+    if schema := notes_of(entries, "migrate"):
+        facts["schema"] = schema
+    facts.update(notes_of(entries, "verify"))
     if error is not None:
         # Whatever an error quotes may come from the application, so it may hold a secret.
         facts["error"] = {key: _clean(deployment, value) for key, value in error.as_json().items()}

@@ -41,9 +41,14 @@ def detach(layout: Layout, identity: str, lock: Lock, work: Callable[[], None]) 
 
 def spawn_waiting(layout: Layout, command: str, identity: str) -> None:
     """Start ``engine <command> <deployment>`` anew: small, for a process that mostly waits."""
-    with (layout.deployment(identity) / "engine.log").open("ab") as log:
+    spawn_logging_to(layout.deployment(identity) / "engine.log", command, identity)
+
+
+def spawn_logging_to(path: Path, *arguments: str) -> None:
+    """Start the engine anew with these arguments, saying what it has to say in a file."""
+    with path.open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-I", str(Path(sys.argv[0]).resolve()), command, identity],
+            [sys.executable, "-I", str(Path(sys.argv[0]).resolve()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

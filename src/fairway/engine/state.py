@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fairway
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, Slot, Tag
+from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
 
 
@@ -67,7 +69,8 @@ class State:
 
     def write(self, path: Path) -> None:
         """Store the state."""
-        write_atomically(path, (json.dumps(self.as_json(), indent=2) + "\n").encode())
+        document = {**self.as_json(), WRITTEN_BY: fairway.__version__}
+        write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def read_state(path: Path) -> State:
@@ -76,4 +79,6 @@ def read_state(path: Path) -> State:
         content = path.read_bytes()
     except FileNotFoundError:
         return State(None, None)
-    return State.parse(Fields(parse_json(content, str(path)), str(path)))
+    document = parse_json(content, str(path))
+    with reading(str(path), take_writer(document)):
+        return State.parse(Fields(document, str(path)))

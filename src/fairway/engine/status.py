@@ -6,62 +6,54 @@ from typing import Any
 
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.names import Slot
+from fairway.engine.drift import find_drift
 from fairway.engine.drivers import Container
-from fairway.engine.drivers.compose import ComposeDriver
-from fairway.engine.edge import Edge, ServerStats
+from fairway.engine.edge import ServerStats
+from fairway.engine.gate.hold import read_hold
 from fairway.engine.hostconfig import HostConfig
+from fairway.engine.instances.describe import describe_edge
+from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
-from fairway.engine.lock import is_held
+from fairway.engine.lock import deploying
 from fairway.engine.model import LABEL
-from fairway.engine.redact import Redactor
-from fairway.engine.state import State, read_state
+from fairway.engine.observation import Observation, deployment_of, observe
+from fairway.engine.rollbacks import describe_rollbacks
 
 
 def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
-    """Return the host's status as a document: what serves, both slots, and what does not agree."""
-    edge = Edge(layout.edge, layout.edge_run)
-    containers = ComposeDriver(layout, host, edge, Redactor({})).slots()
-    state = read_state(layout.state)
-    try:
-        stats = edge.stats()
-        active = edge.active()
-    except FairwayError:
-        stats, active = {}, None
-    serving = containers.get(active) if active else None
+    """Return the host's status as a document: what serves, both slots, what does not agree, what can be gone back to.
+
+    While a deployment is going on the record is behind by nature, so nothing is
+    called drift then.
+    """
+    seen = observe(layout, host)
+    running = deploying(layout.lock)
+    edge = describe_edge(layout, host)
+    hold = read_hold(layout)
     return {
         "project": host.project,
         "environment": host.environment,
-        "serving": _serving(state, active, serving),
-        "slots": {slot.value: _slot(containers.get(slot), stats.get(slot), slot is active) for slot in Slot},
-        "previous": state.previous.as_json() if state.previous else None,
-        "deploying": is_held(layout.lock),
-        "drift": drift(state, active, serving),
+        "serving": _serving(seen),
+        "slots": {slot.value: _slot(seen, slot) for slot in Slot},
+        "services": _services(seen),
+        "schema": _schema(layout, host, seen),
+        "previous": seen.state.previous.as_json() if seen.state.previous else None,
+        "rollbacks": describe_rollbacks(layout, host, seen),
+        "locked": hold.as_json() if hold else None,
+        "deploying": running is not None,
+        "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
+        "edge": edge,
+        "drift": [] if running is not None else [*find_drift(seen), *(edge["drift"] if edge else ())],
     }
 
 
-def drift(state: State, active: Slot | None, serving: Container | None) -> list[str]:
-    """Say where what serves is not what is recorded."""
-    recorded = state.active
-    if recorded is None:
-        return [] if active is None else [f"{active.value} serves, but nothing is recorded as deployed"]
-    if active is None:
-        return ["the edge sends traffic nowhere, or does not answer"]
-    found = []
-    if active is not recorded.slot:
-        found.append(f"the edge serves {active.value}, recorded is {recorded.slot.value}")
-    if serving is None:
-        found.append(f"the container of {active.value} is gone")
-    elif not serving.running:
-        found.append(f"the container of {active.value} is {serving.status}")
-    elif active is recorded.slot and serving.labels.get(LABEL + "release") != recorded.release:
-        found.append(f"the container of {active.value} runs another release than the recorded one")
-    return found
-
-
-def _serving(state: State, active: Slot | None, container: Container | None) -> dict[str, Any] | None:
+def _serving(seen: Observation) -> dict[str, Any] | None:
+    active = seen.active
+    container = seen.slots.get(active) if active else None
     if active is None or container is None:
         return None
-    known = state.active if state.active and state.active.slot is active else None
+    recorded = seen.state.active
+    known = recorded if recorded is not None and recorded.slot is active else None
     return {
         "slot": active.value,
         "tag": container.labels.get(LABEL + "tag"),
@@ -73,13 +65,32 @@ def _serving(state: State, active: Slot | None, container: Container | None) -> 
     }
 
 
-def _slot(container: Container | None, stats: ServerStats | None, active: bool) -> dict[str, Any]:
+def _slot(seen: Observation, slot: Slot) -> dict[str, Any]:
+    container: Container | None = seen.slots.get(slot)
+    stats: ServerStats | None = (seen.edge or {}).get(slot)
     return {
         "tag": container.labels.get(LABEL + "tag") if container else None,
         "container": container.status if container else "none",
         "health": container.health if container else None,
+        "restarts": container.restarts if container else None,
         "started_at": container.started_at if container else None,
         "edge": stats.status if stats else "unknown",
+        "weight": stats.weight if stats else None,
         "connections": stats.sessions if stats else None,
-        "active": active,
+        "active": slot is seen.active,
     }
+
+
+def _services(seen: Observation) -> dict[str, str]:
+    return {name: found[0].health or found[0].status for name, found in sorted(seen.others.items()) if found}
+
+
+def _schema(layout: Layout, host: HostConfig, seen: Observation) -> dict[str, Any] | None:
+    if seen.state.active is None:
+        return None
+    deployment = deployment_of(layout, host, seen.state.active, seen.state)
+    try:
+        applied = deployment.driver.applied(deployment.launch)
+    except FairwayError:
+        return None
+    return {"applied": list(applied)} if applied is not None else None

@@ -1,1 +1,1 @@
-"""What a promotion rests on."""
+"""May this release go there? What was said of it, who says so, and what changes."""

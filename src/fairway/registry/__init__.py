@@ -1,4 +1,4 @@
-"""The registry: an OCI Distribution client, and the archive of releases kept in it."""
+"""The registry: an OCI Distribution client, and the archive of releases and statements kept in it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from fairway.registry.archive import Archive, ArchivedRelease, Entry
 from fairway.registry.client import Access, RegistryClient, connect
 from fairway.registry.credentials import Credentials, find_credentials
 from fairway.registry.documents import Descriptor, Manifest, MediaType
+from fairway.registry.statements import ArchivedEvidence, ArchivedStatement, StatementArchive, UnusableStatement
 
 __all__ = [
     "Access",
     "Archive",
+    "ArchivedEvidence",
     "ArchivedRelease",
+    "ArchivedStatement",
     "Credentials",
     "Descriptor",
     "Entry",
     "Manifest",
     "MediaType",
     "RegistryClient",
+    "StatementArchive",
+    "UnusableStatement",
     "connect",
     "find_credentials",
 ]

@@ -7,7 +7,6 @@ checks it again.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, NamedRelease
 from fairway.engine.contract.names import Digest, Repository, Tag
+from fairway.registry.artifacts import EMPTY, artifact, layer
 from fairway.registry.client import RegistryClient
 from fairway.registry.documents import Descriptor, Manifest, MediaType
+from fairway.registry.statements import StatementArchive
 
 MAX_RELEASE_BYTES = 1024 * 1024
-_EMPTY = b"{}"
-_TITLE = "org.opencontainers.image.title"
 _PREFIX = re.compile(r"(?:sha-)?([0-9a-f]{4,64})")
 _WHOLE = (40, 64)
 _READERS = 8
@@ -55,6 +54,8 @@ class Archive:
     def __init__(self, client: RegistryClient, repository: Repository) -> None:
         self._client = client
         self.repository = repository
+        #: What was said of the releases, beside them.
+        self.statements = StatementArchive(client, repository)
 
     def find(self, tag: Tag) -> Digest | None:
         """Return the digest of the artifact a tag names, or ``None``."""
@@ -69,14 +70,16 @@ class Archive:
         """
         named = NamedRelease.read(manifest_bytes)
         _check_bundle(named, bundle)
-        artifact = _artifact(named, manifest_bytes, bundle)
-        digest, tag = Digest.of(artifact), named.release.tag
+        if len(manifest_bytes) > MAX_RELEASE_BYTES:
+            raise Invalid("release.json is too large", why=f"{len(manifest_bytes)} bytes, at most {MAX_RELEASE_BYTES}")
+        content = _artifact(named, manifest_bytes, bundle)
+        digest, tag = Digest.of(content), named.release.tag
         if self._taken(tag, digest):
             return digest
-        for content in (_EMPTY, manifest_bytes, bundle):
-            self._client.put_blob(self.repository, content)
+        for blob in (EMPTY, manifest_bytes, bundle):
+            self._client.put_blob(self.repository, blob)
         if not self._taken(tag, digest):  # asked again: the uploads took a while
-            self._client.put_manifest(self.repository, tag, MediaType.OCI_MANIFEST, artifact)
+            self._client.put_manifest(self.repository, tag, MediaType.OCI_MANIFEST, content)
         stored = self.find(tag)
         if stored != digest:
             raise Refused(
@@ -217,28 +220,15 @@ def _check_bundle(named: NamedRelease, bundle: bytes) -> None:
 
 
 def _artifact(named: NamedRelease, manifest_bytes: bytes, bundle: bytes) -> bytes:
-    """Return the artifact's manifest; equal parts give equal bytes."""
     release = named.release
-
-    def layer(media_type: str, content: bytes, title: str) -> dict[str, object]:
-        descriptor = Descriptor(media_type, Digest.of(content), len(content))
-        return {**descriptor.as_json(), "annotations": {_TITLE: title}}
-
     annotations = {
         "org.opencontainers.image.created": release.created_at,
         "org.opencontainers.image.revision": release.commit,
     }
     if release.source:
         annotations["org.opencontainers.image.source"] = release.source
-    document = {
-        "schemaVersion": 2,
-        "mediaType": MediaType.OCI_MANIFEST,
-        "artifactType": MediaType.RELEASE,
-        "config": {**Descriptor(MediaType.EMPTY, Digest.of(_EMPTY), len(_EMPTY)).as_json(), "data": "e30="},
-        "layers": [
-            layer(MediaType.RELEASE, manifest_bytes, "release.json"),
-            layer(MediaType.BUNDLE, bundle, "bundle.tar.gz"),
-        ],
-        "annotations": annotations,
-    }
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    layers = (
+        layer(MediaType.RELEASE, manifest_bytes, "release.json"),
+        layer(MediaType.BUNDLE, bundle, "bundle.tar.gz"),
+    )
+    return artifact(MediaType.RELEASE, layers, annotations=annotations)

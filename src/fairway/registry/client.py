@@ -196,7 +196,8 @@ class RegistryClient:
 
     def _tag_pages(self, repository: Repository) -> Iterator[Answer]:
         action = f"list the tags of {repository.path}"
-        target: str | httpx.URL | None = f"/v2/{repository.path}/tags/list?n={PAGE_SIZE}"
+        first = f"/v2/{repository.path}/tags/list"
+        target: str | httpx.URL | None = f"{first}?n={PAGE_SIZE}"
         seen: set[str] = set()
         while target is not None:
             answer = self._session.ask(
@@ -204,6 +205,10 @@ class RegistryClient:
             )
             if answer.status == 404:
                 return
+            if answer.status == 400 and not seen:  # Distribution 3 may be set to shorter pages, and takes no less
+                seen.add(first)
+                target = first
+                continue
             if answer.status != 200:
                 raise self._session.refusal(answer, action)
             yield answer

@@ -22,6 +22,7 @@ class MediaType:
     DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
     EMPTY = "application/vnd.oci.empty.v1+json"
     RELEASE = "application/vnd.fairway.release.v1+json"
+    STATEMENT = "application/vnd.fairway.statement.v1+json"
     BUNDLE = "application/vnd.fairway.bundle.v1.tar+gzip"
 
     MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
@@ -80,6 +81,21 @@ class Manifest:
         return self._descriptors("manifests")
 
     @property
+    def platforms(self) -> dict[str, Digest]:
+        """The images an index names, by platform; none where this is an image itself.
+
+        Attestations, which stand beside them with an unknown platform, are left out. Of
+        two for one platform the first counts, as it does for Docker.
+        """
+        found: dict[str, Digest] = {}
+        if self.is_index:
+            for descriptor, entry in zip(self.manifests, self.document["manifests"], strict=True):
+                name = _platform(entry.get("platform"))
+                if name:
+                    found.setdefault(name, descriptor.digest)
+        return found
+
+    @property
     def content_size_bytes(self) -> int:
         """What pulling it transfers at most: its configuration and all layers."""
         return self.config.size_bytes + sum(layer.size_bytes for layer in self.layers)
@@ -89,6 +105,17 @@ class Manifest:
         if not isinstance(entries, list) or len(entries) > 1000:
             raise Failed(f"the registry sent a manifest without proper {key}")
         return tuple(read_descriptor(entry, key) for entry in entries)
+
+
+def _platform(value: Any) -> str:
+    """Return a platform as containerd writes it: ``linux/arm/v7``, ``windows(10.0.17763.1)/amd64``; empty for none."""
+    fields = {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
+    system, architecture = fields.get("os", ""), fields.get("architecture", "")
+    if not system or not architecture or "unknown" in (system, architecture):
+        return ""
+    version = f"({fields['os.version']})" if fields.get("os.version") else ""
+    variant = f"/{fields['variant']}" if fields.get("variant") else ""
+    return f"{system}{version}/{architecture}{variant}"
 
 
 def read_descriptor(value: Any, name: str) -> Descriptor:

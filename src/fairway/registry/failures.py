@@ -15,6 +15,13 @@ import httpx
 
 from fairway.engine.contract.errors import Failed, FairwayError, Unreachable
 
+_TOLD = ("error_description", "details", "message", "error")
+# What else it may be where the answer is the same.
+_RIGHTS = {
+    "ghcr.io": " (read:packages, and write:packages to push). GHCR answers like this, too, when there is no such "
+    "package yet, and to a workflow that the package's settings (Manage Actions access) do not list",
+}
+
 
 class Transient(Exception):
     """A failure that may be over by the next attempt; ``error`` is what it becomes if not."""
@@ -27,6 +34,10 @@ class Transient(Exception):
 
 class NotTls(Exception):
     """The other side does not speak TLS at all."""
+
+
+class NotTaken(Failed):
+    """The registry does not take what was sent, in the form it was sent; another form may do."""
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -95,14 +106,14 @@ def status_failure(status: int, body: bytes, *, registry: str, action: str, logg
         return Failed(
             f"the registry {registry} does not allow {who} to {action}",
             why=why,
-            hint=f"{login}, with a user or token that has that right"
-            + (" (read:packages, and write:packages to push)" if registry == "ghcr.io" else ""),
+            hint=f"{login}, with a user or token that has that right" + _RIGHTS.get(registry, ""),
         )
     if status == 404:
-        return Failed(
+        return NotTaken(
             f"the registry {registry} has not what is needed to {action}",
             why=why,
-            hint="see the names under images in fairway.toml",
+            hint="see the names under images in fairway.toml; some registries, like Amazon ECR, "
+            "want a repository made before the first push",
         )
     if status == 413:
         return Failed(
@@ -118,14 +129,17 @@ def status_failure(status: int, body: bytes, *, registry: str, action: str, logg
         )
     if status >= 500:
         return Failed(f"the registry {registry} failed to {action}", why=why, hint="try again; its log says more")
-    return Failed(f"the registry {registry} gave an unexpected answer to {action}", why=why)
+    return NotTaken(f"the registry {registry} gave an unexpected answer to {action}", why=why)
 
 
 def _errors_of(body: bytes) -> str:
-    """Return the codes and messages of a registry's error document, as far as it is one."""
+    """Return what a registry's or token server's error document says, as far as it is one."""
     try:
-        errors = json.loads(body)["errors"]
-        parts = [f"{entry['code']}: {entry.get('message', '')}" for entry in errors[:3]]
+        document = json.loads(body)
+        if "errors" in document:
+            parts = [f"{entry['code']}: {entry.get('message', '')}" for entry in document["errors"][:3]]
+        else:  # a token server's: RFC 6749's, or Docker Hub's own
+            parts = [document[key] for key in _TOLD if isinstance(document.get(key), str)][:1]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return ""
     return printable(", ".join(parts))

@@ -7,7 +7,7 @@ a field that is not there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -46,6 +46,12 @@ def parse_challenges(value: str) -> list[Challenge]:
             position = parameter.end()
         challenges.append(Challenge(scheme[1].lower(), parameters))
     return challenges
+
+
+def lacks_right(values: Iterable[str]) -> bool:
+    """Say whether ``WWW-Authenticate`` tells that the login is good and its rights are not (RFC 6750, section 3.1)."""
+    challenges = parse_challenges(", ".join(values))
+    return any(challenge.parameters.get("error") == "insufficient_scope" for challenge in challenges)
 
 
 def next_link(value: str) -> str | None:

@@ -14,6 +14,7 @@ from fairway.registry import tls
 from fairway.registry.auth import Authenticator
 from fairway.registry.credentials import Credentials
 from fairway.registry.failures import NotTls, Transient, status_failure
+from fairway.registry.headers import lacks_right
 from fairway.registry.http import Answer, Http, asked_wait_s
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ T = TypeVar("T")
 _MAX_REDIRECTS = 5
 _SMALL_BYTES = 64 * 1024
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3})(?::[0-9]+)?")
-_DOCKER_HUB = "registry-1.docker.io"
+# Docker Hub's images are named for a host that holds none; the second is what old tools call it.
+_HOSTS = dict.fromkeys(("docker.io", "index.docker.io"), "registry-1.docker.io")
 
 
 class Session:
@@ -146,7 +148,7 @@ class Session:
         return target if isinstance(target, httpx.URL) else self._known_origin.join(target)
 
     def _find_origin(self) -> httpx.URL:
-        host = _DOCKER_HUB if self.registry == "docker.io" else self.registry
+        host = _HOSTS.get(self.registry, self.registry)
         secure = httpx.URL(f"https://{host}/")
         if _LOOPBACK.fullmatch(self.registry):
             try:
@@ -157,8 +159,10 @@ class Session:
 
     def refusal(self, answer: Answer, action: str) -> FairwayError:
         """Return the error that a refusing answer means; ``action`` completes "to ..."."""
+        # Docker Hub and GitLab give everyone a token; that it may do nothing shows only when it is used.
+        status = 403 if answer.status == 401 and lacks_right(answer.headers.get_list("WWW-Authenticate")) else None
         return status_failure(
-            answer.status, answer.body, registry=self.registry, action=action, logged_in=self._auth.logged_in
+            status or answer.status, answer.body, registry=self.registry, action=action, logged_in=self._auth.logged_in
         )
 
     def lie(self, why: str) -> Failed:

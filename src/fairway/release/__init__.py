@@ -9,6 +9,16 @@
 from __future__ import annotations
 
 from fairway.release.progress import Reporter, Silent
+from fairway.release.rebuild import RebuildCheck, check_rebuild, explain
 from fairway.release.release import ReleaseOutcome, ReleaseResult, make_release
 
-__all__ = ["ReleaseOutcome", "ReleaseResult", "Reporter", "Silent", "make_release"]
+__all__ = [
+    "RebuildCheck",
+    "ReleaseOutcome",
+    "ReleaseResult",
+    "Reporter",
+    "Silent",
+    "check_rebuild",
+    "explain",
+    "make_release",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,25 +57,42 @@ def labels(checkout: Checkout) -> dict[str, str]:
     return found
 
 
-def build_command(docker: Docker, config: Config, image: Image, image_labels: Mapping[str, str]) -> list[str]:
-    """Return the command line that builds one image.
+def arguments(config: Config, checkout: Checkout) -> dict[str, str]:
+    """Return the build arguments: those of ``fairway.toml``, and the commit's time as that of the image.
+
+    Without it BuildKit writes the time of the build into each configuration, and no image
+    would be the same twice. Source: https://reproducible-builds.org/docs/source-date-epoch/
+    """
+    return {"SOURCE_DATE_EPOCH": str(int(checkout.committed_at.timestamp())), **config.build.args}
+
+
+def build_command(
+    docker: Docker, config: Config, checkout: Checkout, *options: str, target: str, reference: str
+) -> list[str]:
+    """Return the command line that builds one target into the local store, under a reference.
 
     Without provenance and SBOM attestations: with them the tag names an index whose
     digest is another one each time.
     """
     command = docker("buildx", "build", "--progress", "plain", "--load", "--provenance=false", "--sbom=false")
-    command += ["--file", str(config.root / config.build.dockerfile), "--target", image.target]
-    command += ["--tag", image.reference]
-    for name, value in sorted(image_labels.items()):
+    command += [*options, "--file", str(config.root / config.build.dockerfile), "--target", target]
+    command += ["--tag", reference]
+    for name, value in sorted(labels(checkout).items()):
         command += ["--label", f"{name}={value}"]
-    for name, value in sorted(config.build.args.items()):
+    for name, value in sorted(arguments(config, checkout).items()):
         command += ["--build-arg", f"{name}={value}"]
     return [*command, str(config.root / config.build.context)]
 
 
 def build(docker: Docker, config: Config, checkout: Checkout, image: Image, reporter: Reporter) -> Built:
     """Build one image. Raises ``Failed`` with the end of the build's own output."""
-    command = build_command(docker, config, image, labels(checkout))
+    command = build_command(docker, config, checkout, target=image.target, reference=image.reference)
+    run_build(command, config, image.target, reporter)
+    return Built(image, image_id(docker, image.reference))
+
+
+def run_build(command: Sequence[str], config: Config, target: str, reporter: Reporter) -> None:
+    """Run a build, telling its steps. Raises ``Failed`` with the end of its own output."""
 
     def on_line(line: str) -> None:
         if told := worth_telling(line):
@@ -83,10 +100,9 @@ def build(docker: Docker, config: Config, checkout: Checkout, image: Image, repo
 
     done = process.stream(command, on_line, cwd=config.root)
     done.or_fail(
-        f"building the target {image.target!r} of {config.build.dockerfile} failed",
+        f"building the target {target!r} of {config.build.dockerfile} failed",
         hint="nothing was pushed; mend it and run fairway release again",
     )
-    return Built(image, image_id(docker, image.reference))
 
 
 def worth_telling(line: str) -> str | None:

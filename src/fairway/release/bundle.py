@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairway.config import Config
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.manifest import MAX_BUNDLE_BYTES, Bundle
 from fairway.engine.contract.names import Digest
 from fairway.release.git import untracked
@@ -78,3 +78,28 @@ def pack(files: Mapping[str, bytes]) -> PackedBundle:
         )
     digests = {name: Digest.of(body) for name, body in sorted(files.items())}
     return PackedBundle(Bundle(Digest.of(content), len(content), digests), content)
+
+
+def unpack(description: Bundle, content: bytes) -> dict[str, bytes]:
+    """Return the files of a packed bundle by their path, each checked against the release's own description.
+
+    Raises ``Failed`` for an archive that holds anything else: a host takes none of it either.
+    """
+    foreign = Failed(
+        "the deploy bundle holds other files than its release names",
+        hint="no host takes it; release again from a commit of its own",
+    )
+    files: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            for entry in archive:
+                known = entry.name in description.files and entry.name not in files
+                source = archive.extractfile(entry) if known and entry.size <= MAX_BUNDLE_BYTES else None
+                if source is None:
+                    raise foreign
+                files[entry.name] = source.read()
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise Failed("the deploy bundle is not a readable archive", why=str(error)[:200]) from None
+    if {name: Digest.of(body) for name, body in files.items()} != dict(description.files):
+        raise foreign
+    return files

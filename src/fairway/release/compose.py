@@ -18,8 +18,17 @@ MIGRATOR_IMAGE = "MIGRATOR_IMAGE"
 def check_compose(docker: Docker, config: Config) -> None:
     """Check the Compose file against the roles that ``fairway.toml`` gives its services.
 
-    Asks Compose itself for the model, without filling in variables: neither the hosts'
-    ``.env.production`` nor an image is needed. Raises ``Invalid`` with every problem.
+    Raises ``Invalid`` with every problem.
+    """
+    if problems := problems_of(read_model(docker, config), config):
+        raise Invalid(f"{config.compose.file} cannot be deployed", why="\n".join(problems))
+
+
+def read_model(docker: Docker, config: Config) -> Any:
+    """Ask Compose itself for the model, without filling in variables.
+
+    Neither the hosts' ``.env.production`` nor an image is needed. Raises ``Invalid``
+    when there is no Compose file, or it cannot be read.
     """
     path = config.root / config.compose.file
     if not path.is_file():
@@ -33,11 +42,9 @@ def check_compose(docker: Docker, config: Config) -> None:
     if done.returncode != 0:
         raise Invalid(f"{config.compose.file} is not a Compose file that can be read", why=done.tail)
     try:
-        model = parse_json(done.stdout, f"the model of {config.compose.file}")
+        return parse_json(done.stdout, f"the model of {config.compose.file}")
     except FairwayError as error:
         raise Failed(error.what, why=error.why) from None
-    if problems := problems_of(model, config):
-        raise Invalid(f"{config.compose.file} cannot be deployed", why="\n".join(problems))
 
 
 def problems_of(model: Any, config: Config) -> list[str]:

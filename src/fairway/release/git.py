@@ -24,11 +24,13 @@ _PUBLIC_HOSTS = ("github.com", "gitlab.com", "bitbucket.org", "codeberg.org")
 class Checkout:
     """A working tree: its commit, where it came from, and what differs from the commit.
 
+    ``author`` is the e-mail address that the commit names, empty when it names none.
     ``changed`` lists the files that do not have the commit's content, untracked ones included.
     """
 
     root: Path
     commit: str
+    author: str
     committed_at: datetime
     source: str | None
     changed: tuple[str, ...]
@@ -51,15 +53,17 @@ def read_checkout(root: Path) -> Checkout:
             why=failure.tail,
             hint="a release is named after a commit: git init, git add, git commit",
         )
-    head = _git(root, "log", "-1", "--format=%H %ct")
+    # Not %aE: a .mailmap, which is part of the commit, could make somebody else of its author.
+    head = _git(root, "log", "-1", "--format=%H %ct %ae")
     if head.returncode != 0:
         raise Invalid("the Git repository has no commit yet", why=head.tail, hint="git add and git commit first")
-    commit, seconds = head.stdout.split()
+    commit, seconds, author = head.stdout.rstrip("\n").split(" ", 2)
     origin = _git(root, "remote", "get-url", "origin")
     status = _git(root, "status", "--porcelain=v1", "-z").or_fail("Git cannot tell what has changed")
     return Checkout(
         root=root,
         commit=commit,
+        author=author.strip(),
         committed_at=datetime.fromtimestamp(int(seconds), UTC),
         source=public_url(origin.stdout.strip()) if origin.returncode == 0 else None,
         changed=parse_status(status),
@@ -150,6 +154,44 @@ def untracked(root: Path, files: Sequence[str]) -> tuple[str, ...]:
     listed = _git(root, "ls-files", "-z", "--", *(f":(literal){file}" for file in files))
     tracked = set(listed.or_fail("Git cannot list its files").split("\0"))
     return tuple(file for file in files if file not in tracked)
+
+
+def files_below(root: Path, directory: str) -> tuple[str, ...]:
+    """Return the files below a directory (relative to ``root``) that a commit of the working tree would hold.
+
+    In a clean tree these are the files that Git tracks there.
+    """
+    wanted = ("--cached", "--others", "--exclude-standard", "--deduplicate")
+    listed = _git(root, "ls-files", "-z", *wanted, "--", f":(literal){directory}")
+    files = listed.or_fail("Git cannot list its files").split("\0")
+    return tuple(sorted(file for file in files if file and os.path.lexists(root / file)))
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit, as it is told to people."""
+
+    commit: str
+    day: str
+    author: str
+    subject: str
+
+
+def commits_between(root: Path, old: str, new: str) -> tuple[Commit, ...] | None:
+    """Return the commits that ``new`` has and ``old`` has not, newest first; None when one of the two is not here."""
+    for commit in (old, new):
+        if _git(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
+            return None
+    wanted = ("--no-show-signature", "-z", "--format=%H%x00%cs%x00%ae%x00%s", f"{old}..{new}")
+    fields = _git(root, "log", *wanted).or_fail("Git cannot list the commits").split("\0")
+    return tuple(Commit(*fields[start : start + 4]) for start in range(0, len(fields) - 3, 4))
+
+
+def signing_key(root: Path) -> str:
+    """Return the SSH key that Git signs with here, a file or a public key itself; empty when it uses none."""
+    if _git(root, "config", "--get", "gpg.format").stdout.strip() != "ssh":
+        return ""
+    return _git(root, "config", "--type=path", "--get", "user.signingkey").stdout.strip()
 
 
 def identity(root: Path) -> str:

@@ -87,7 +87,8 @@ def _push(docker: Docker, built: Built, reporter: Reporter) -> Digest:
 
 
 def _pin(client: RegistryClient, repository: Repository, manifest: Manifest) -> PinnedImage:
+    digest = manifest.descriptor.digest
     if not manifest.is_index:
-        return PinnedImage(repository, manifest.descriptor.digest, manifest.content_size_bytes)
+        return PinnedImage(repository, digest, manifest.content_size_bytes, config=manifest.config.digest)
     sizes = [client.get_manifest(repository, entry.digest).content_size_bytes for entry in manifest.manifests]
-    return PinnedImage(repository, manifest.descriptor.digest, max(sizes, default=0))
+    return PinnedImage(repository, digest, max(sizes, default=0), platforms=manifest.platforms)

@@ -13,15 +13,26 @@ from datetime import UTC, datetime
 
 import fairway
 from fairway.config import Config
-from fairway.engine.contract.errors import Failed, Invalid, Refused
-from fairway.engine.contract.manifest import ComposeRoles, EnvironmentFile, NamedRelease, Readiness, Release
-from fairway.engine.contract.names import PinnedImage, Repository, Tag
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
+from fairway.engine.contract.manifest import (
+    ComposeRoles,
+    EnvironmentFile,
+    Migrations,
+    NamedRelease,
+    Readiness,
+    Release,
+    Soak,
+    author_address,
+    run_address,
+)
+from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag
 from fairway.registry import Access, Archive, RegistryClient, connect
 from fairway.release import git
 from fairway.release.build import Image, build, check_dockerfile
 from fairway.release.bundle import PackedBundle, make_bundle
 from fairway.release.compose import check_compose
 from fairway.release.docker import Docker, find_docker
+from fairway.release.migrations import read_migrations
 from fairway.release.progress import Reporter
 from fairway.release.publish import find_present, publish
 
@@ -60,12 +71,13 @@ def make_release(
     push does; then no release exists, and running it again is safe.
     """
     with reporter.step("check"):
-        checkout = _checkout(config, allow_dirty=allow_dirty)
+        checkout = read_source(config, allow_dirty=allow_dirty)
         tag = git.release_tag(checkout)
         docker = find_docker()
         check_dockerfile(config)
         check_compose(docker, config)
         bundle = make_bundle(config)
+        migrations = read_migrations(config)
     with ExitStack() as stack:
         clients = _clients(config, connect_to, stack)
         archive = Archive(clients[config.release_repository], config.release_repository)
@@ -74,7 +86,7 @@ def make_release(
                 reporter.line(f"{tag.short} was released before; nothing to build")
                 return _existing(config, clients, archive, tag)
         app, migrator = _images(config, docker, checkout, tag, clients, reporter)
-        release = _release(config, checkout, tag, app, migrator, bundle)
+        release = _release(config, checkout, tag, app, migrator, bundle, migrations)
         content = release.to_bytes()
         with reporter.step("archive: write"):
             archive.put(content, bundle.content)
@@ -82,8 +94,17 @@ def make_release(
     return ReleaseResult(ReleaseOutcome.CREATED, NamedRelease.read(content), content, bundle.content)
 
 
-def _checkout(config: Config, *, allow_dirty: bool) -> git.Checkout:
+def read_source(config: Config, *, allow_dirty: bool) -> git.Checkout:
+    """Return the working tree. Raises ``Invalid`` for a dirty one that was not allowed, and for a nameless author."""
     checkout = git.read_checkout(config.root)
+    try:
+        author_address(checkout.author)
+    except FairwayError as error:
+        raise Invalid(
+            f"the commit {checkout.commit[:7]} does not say whose it is",
+            why=error.what,
+            hint="git config user.email, then git commit --amend --reset-author",
+        ) from None
     if checkout.dirty and not allow_dirty:
         shown = "\n".join(checkout.changed[:_SHOWN_FILES])
         rest = len(checkout.changed) - _SHOWN_FILES
@@ -144,7 +165,7 @@ def _images(
     for image in wanted:
         with reporter.step(f"build {image.target}"):
             built.append(build(docker, config, checkout, image, reporter))
-    _check_unchanged(checkout, tag)
+    check_unchanged(checkout, tag)
     for one in built:  # both before either is pushed
         find_present(clients[one.image.repository], one)
     pinned = []
@@ -154,7 +175,7 @@ def _images(
     return pinned[0], pinned[1]
 
 
-def _check_unchanged(checkout: git.Checkout, tag: Tag) -> None:
+def check_unchanged(checkout: git.Checkout, tag: Tag) -> None:
     """Refuse images of a tree that was edited while they were built."""
     if git.release_tag(git.read_checkout(checkout.root)) != tag:
         raise Invalid(
@@ -171,34 +192,45 @@ def _release(
     app: PinnedImage,
     migrator: PinnedImage,
     bundle: PackedBundle,
+    migrations: Mapping[str, Digest],
 ) -> Release:
-    roles, ready = config.compose, config.readiness
+    limits = config.migrations.model_dump(exclude={"path"})
     return Release(
         project=config.project,
         tag=tag,
         commit=checkout.commit,
+        author=checkout.author,
         source=checkout.source,
         dirty=checkout.dirty,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        created_by=author(os.environ, git.identity(config.root)),
+        created_by=maker(os.environ, git.identity(config.root)),
+        ci_run=ci_run(os.environ),
         fairway=fairway.__version__,
         app=app,
         migrator=migrator,
         bundle=bundle.description,
-        compose=ComposeRoles(roles.file, roles.app_service, roles.app_port, roles.migrator_service, roles.workers),
-        readiness=Readiness(ready.path, ready.successes, ready.interval_s, ready.timeout_s),
+        compose=ComposeRoles(**dict(config.compose)),
+        readiness=Readiness(**dict(config.readiness)),
+        migrations=Migrations(**limits, files=migrations),
+        soak=Soak(**dict(config.soak)),
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,
         env=EnvironmentFile(config.env.file, config.env.required),
     )
 
 
-def author(environ: Mapping[str, str], git_identity: str) -> str:
-    """Say who makes the release: the CI run and who started it, or the Git user."""
-    if environ.get("GITHUB_ACTIONS") == "true":
-        actor = environ.get("GITHUB_ACTOR", "unknown")
-        run = "/".join(environ.get(f"GITHUB_{key}", "") for key in ("SERVER_URL", "REPOSITORY"))
-        text = f"{actor}, {run}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
-    else:
-        text = git_identity or getpass.getuser()
+def maker(environ: Mapping[str, str], git_identity: str) -> str:
+    """Say who makes the release: who started the CI run, or the Git user."""
+    actor = environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN")
+    text = actor or git_identity or getpass.getuser()
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:200]
+
+
+def ci_run(environ: Mapping[str, str]) -> str | None:
+    """Return the address of the CI run this is: GitHub's and what is built like it, or GitLab's; else ``None``."""
+    parts = [environ.get(f"GITHUB_{key}", "") for key in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
+    address = "{}/{}/actions/runs/{}".format(*parts) if all(parts) else environ.get("CI_JOB_URL", "")
+    try:
+        return run_address(address)
+    except FairwayError:
+        return None

@@ -14,8 +14,11 @@ from fairway.remote.session import explain_end
 from fairway.remote.transport import Transport
 
 
-def install_engine(transport: Transport, deploy_path: str) -> dict[str, Any]:
+def install_engine(transport: Transport, deploy_path: str, deploy_user: str | None = None) -> dict[str, Any]:
     """Upload this version's engine and make it the current one; return whether that changed anything.
+
+    With a ``deploy_user`` the transport is an administrator's, and the engine is kept
+    from that user; ``taken_over`` are the files that were theirs before.
 
     The installer travels on the standard input of the host's ``python3``, so no
     file has to be copied first and nothing is put together for a shell. Raises
@@ -27,6 +30,7 @@ def install_engine(transport: Transport, deploy_path: str) -> dict[str, Any]:
         "file_name": engine.file_name,
         "content": base64.b64encode(engine.content).decode("ascii"),
         "sha256": hashlib.sha256(engine.content).hexdigest(),
+        "deploy_user": deploy_user,
     }
     source = resources.files("fairway.remote").joinpath("installer.py").read_text(encoding="utf-8")
     program = f"{source}\nmain({json.dumps(payload)!r})\n"

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import fairway
 
-_MAIN = b"from fairway.engine.__main__ import main\n\nmain()\n"
+# By its own name: what a running engine imports later must not come from another one that `current` names by then.
+_MAIN = b"""\
+import os, sys
+
+sys.path[0] = os.path.realpath(sys.path[0])
+
+from fairway.engine.__main__ import main
+
+main()
+"""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

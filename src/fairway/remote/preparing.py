@@ -1,18 +1,22 @@
-"""Prepare a host for deployments: engine, configuration, registry login."""
+"""Prepare a host for deployments: engine, configuration, what it goes by, registry login."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Protocol
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Protocol
 
+from fairway import __version__
 from fairway.config import Config, Environment
 from fairway.config.environment import default_prefix
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.protocol import Operation
+from fairway.engine.contract.trust import Keys
+from fairway.engine.contract.versions import UPGRADE, Relation, compare
 from fairway.registry import find_credentials
 from fairway.remote.bootstrap import install_engine
+from fairway.remote.keeper import Keeper
 from fairway.remote.session import EngineSession
-from fairway.remote.transport import Transport
+from fairway.remote.trust import EvidenceKey, Trust, believing, names, now, push, read_trust
 
 
 class Steps(Protocol):
@@ -20,25 +24,140 @@ class Steps(Protocol):
 
     def step(self, name: str) -> AbstractContextManager[None]: ...
 
+    def notice(self, text: str) -> None: ...
 
-def prepare_host(config: Config, target: Environment, transport: Transport, progress: Steps) -> None:
-    """Put the engine on the host, tell it what it is, and log it in to the registries. Safe to repeat."""
+
+def prepare_host(
+    config: Config,
+    keeper: Keeper,
+    source: Keeper | None,
+    progress: Steps,
+    *,
+    by: str,
+    at_boot: bool,
+    downgrade: bool,
+) -> None:
+    """Put the engine on the host, tell it what it is and what it goes by, log it in to the registries.
+
+    Safe to repeat. ``source`` keeps the host that releases are promoted from, whose
+    evidence key is asked for. With ``at_boot`` the host is to recover by itself when it
+    comes back; where that takes an administrator, progress is told what they run. A newer
+    engine is replaced only with ``downgrade``, and raises ``Refused`` otherwise.
+    """
+    target = keeper.environment
     with progress.step("engine"):
-        install_engine(transport, target.deploy_path)
-    with EngineSession(transport, target.deploy_path) as engine:
-        host = {
-            "project": config.project,
-            "environment": target.name,
-            "port": str(target.port),
-            "edge_image": target.edge_image,
-            "proven_only": target.promote_from is not None,
-        }
+        if not downgrade:
+            refuse_older(engine_version(keeper), target.name)
+        installed = install_engine(keeper.transport, target.deploy_path, keeper.deploy_user)
+    with keeper.session() as engine:
         with progress.step("configuration"):
-            engine.call(Operation.CONFIGURE, host=host)
+            engine.call(Operation.CONFIGURE, host=_host(config, target))
+        with progress.step("policy and keys"):
+            _bring_trust(engine, target, source, progress, by=by)
+        _tell_taken_over(installed.get("taken_over") or [], target, progress)
+        if at_boot:
+            with progress.step("recovery at boot"):
+                note = engine.call(Operation.INSTALL_UNIT)["note"]
+            if note:
+                progress.notice(str(note))
+    with keeper.deploy_session() as engine:
         for registry in sorted({config.images.app.registry, config.images.migrator.registry}):
             with progress.step(f"login {registry}"):
                 username, password = _login(target, registry)
                 engine.call(Operation.LOGIN, registry=registry, username=username, password=password)
+
+
+def engine_version(keeper: Keeper) -> object:
+    """Ask a host which engine it has; None when it has none that answers."""
+    with keeper.deploy_session() as engine:
+        # There is none yet, or one of another protocol, which says its version all the same.
+        with suppress(Failed, Invalid):
+            engine.call(Operation.HELLO)
+        return engine.engine_version
+
+
+def refuse_older(engine: object, environment: str) -> None:
+    """Refuse to put this version's engine in the place of a newer one."""
+    if compare(engine, __version__) is Relation.NEWER:
+        raise Refused(
+            "the host's engine is newer than this fairway",
+            why=f"the engine is {engine}, this fairway {__version__}; what it has begun an older one cannot end",
+            hint=f"upgrade this fairway ({UPGRADE}), or: fairway bootstrap {environment} --downgrade",
+        )
+
+
+def _host(config: Config, target: Environment) -> dict[str, Any]:
+    return {
+        "project": config.project,
+        "environment": target.name,
+        "port": str(target.port),
+        "edge_image": target.edge_image,
+        "proven_only": target.promote_from is not None,
+        "retention": target.retention.model_dump(),
+    }
+
+
+def _bring_trust(
+    engine: EngineSession, target: Environment, source: Keeper | None, progress: Steps, *, by: str
+) -> None:
+    """Bring the policy of fairway.toml to the host, and the keys of the hosts it is to believe."""
+    there = read_trust(engine)
+    keys = there.keys
+    if there.evidence_key is not None:
+        keys = believing(keys, target.name, there.evidence_key, now())
+    if source is not None:
+        keys = _with_source(keys, target, source, progress)
+    changed = push(engine, by=by, policy=target.policy, keys=keys)
+    if changed.what:
+        progress.notice(f"changed on the host: {names(changed.what)}")
+    for line in (*changed.notes, *_remarks(read_trust(engine), target)):
+        progress.notice(line)
+
+
+def _with_source(keys: Keys, target: Environment, source: Keeper, progress: Steps) -> Keys:
+    """Return the keys with that of the host releases come from; say what to do when it cannot be had yet."""
+    name = source.environment.name
+    again = f"fairway bootstrap {name}, then again: fairway bootstrap {target.name}"
+    try:
+        own = evidence_key(source)
+    except FairwayError as error:
+        progress.notice(f"{name} cannot be asked for its evidence key ({error.what}); when it can: {again}")
+        return keys
+    if own is None:
+        progress.notice(f"{name} has no evidence key yet, so nothing can be promoted from it: {again}")
+        return keys
+    grown = believing(keys, name, own, now())
+    if grown != keys:
+        progress.notice(f"{target.name} now believes {own.name} ({own.public})")
+    return grown
+
+
+def evidence_key(keeper: Keeper) -> EvidenceKey | None:
+    """Ask a host for the public half of its own key."""
+    with keeper.deploy_session() as engine:
+        return read_trust(engine).evidence_key
+
+
+def _remarks(trust: Trust, target: Environment) -> list[str]:
+    """Say what stays open, for as long as it does."""
+    if target.admin is None:
+        return []
+    remarks = []
+    if not trust.guarded:
+        remarks.append(f"the deploy user can still change what this host goes by: {trust.open}")
+    if trust.shell_keys:
+        listed = "; ".join(trust.shell_keys)
+        remarks.append(f"these keys of the deploy user can still open a shell, and by it do anything: {listed}")
+    return remarks
+
+
+def _tell_taken_over(taken: list[str], target: Environment, progress: Steps) -> None:
+    trusted = [name for name in taken if name.startswith("trust/")]
+    if trusted:
+        progress.notice(
+            f"{', '.join(trusted)} came from when the deploy user kept them; look at what they hold: "
+            f"fairway keys list {target.name}"
+        )
 
 
 def _login(target: Environment, registry: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -9,14 +10,21 @@ from typing import Any
 
 from fairway.engine.contract.errors import Failed, FairwayError, Unreachable, error_from_json
 from fairway.engine.contract.fields import parse_json
-from fairway.engine.contract.protocol import MAX_LINE_BYTES, Operation, encode, request
+from fairway.engine.contract.protocol import MAX_LINE_BYTES, EventKind, Operation, Outcome, encode, request
 from fairway.remote.transport import Transport
+from fairway.remote.versions import PLACEHOLDER, explain, name_environment, passed_over, unknown_outcome
 
 OnEvent = Callable[[dict[str, Any]], None]
 
+_EVENTS = frozenset(kind.value for kind in EventKind)
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _SSH_FAILED = 255
 _NO_SUCH_COMMAND = 127
 _MAX_STDERR_BYTES = 64 * 1024
+
+
+class EngineMissing(Failed):
+    """The host was never prepared."""
 
 
 class EngineSession:
@@ -26,9 +34,15 @@ class EngineSession:
     ...     engine.call(Operation.STATUS)
     """
 
-    def __init__(self, transport: Transport, deploy_path: str) -> None:
+    #: The engine's command that is spoken to.
+    _command = "serve"
+
+    def __init__(self, transport: Transport, deploy_path: str, environment: str = PLACEHOLDER) -> None:
+        #: What the engine said it is of, once it has answered; None when it said nothing.
+        self.engine_version: object = None
+        self._environment = environment
         self._transport = transport
-        self._process = transport.start(["python3", "-I", f"{deploy_path}/.fairway/engine/current", "serve"])
+        self._process = self._start(transport, deploy_path)
         self._errors = bytearray()
         self._reader = threading.Thread(target=self._collect_errors, daemon=True)
         self._reader.start()
@@ -54,16 +68,35 @@ class EngineSession:
             stdin.flush()
         except BrokenPipeError:
             raise self._ended() from None
+        foreign: set[str] = set()
         while True:
             document = self._read()
             kind = document.get("kind")
+            if kind in ("result", "error"):
+                self.engine_version = document.get("engine")
+                note = passed_over(foreign, self.engine_version)
+                if note and on_event is not None:
+                    on_event({"kind": EventKind.NOTICE.value, "line": note})
             if kind == "result" and isinstance(document.get("value"), dict):
-                value: dict[str, Any] = document["value"]
-                return value
+                return self._checked(document["value"])
             if kind == "error" and isinstance(document.get("error"), dict):
-                raise error_from_json(document["error"])
-            if on_event is not None:
+                raise explain(error_from_json(document["error"]), self.engine_version, self._environment)
+            if kind not in _EVENTS:
+                foreign.add(str(kind))
+            elif on_event is not None:
                 on_event(document)
+
+    def _start(self, transport: Transport, deploy_path: str) -> subprocess.Popen[bytes]:
+        return transport.start(["python3", "-I", f"{deploy_path}/.fairway/engine/current", self._command])
+
+    def _checked(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a result whose outcome, where it has one, is known here."""
+        if isinstance(value.get("error"), dict):
+            error = error_from_json(value["error"])
+            value["error"] = {**value["error"], **name_environment(error, self._environment).as_json()}
+        if "outcome" in value and value["outcome"] not in _OUTCOMES:
+            raise unknown_outcome(value, self.engine_version, self._environment)
+        return value
 
     def close(self) -> None:
         """End the connection. What the engine has accepted goes on."""
@@ -92,7 +125,8 @@ class EngineSession:
     def _ended(self) -> FairwayError:
         code = self._process.wait()
         self._reader.join(timeout=2)
-        return explain_end(self._transport, code, self._errors.decode(errors="replace"))
+        error = explain_end(self._transport, code, self._errors.decode(errors="replace"))
+        return name_environment(error, self._environment)
 
     def _collect_errors(self) -> None:
         stderr = self._process.stderr
@@ -103,6 +137,12 @@ class EngineSession:
                 self._errors += chunk
 
 
+class AdminSession(EngineSession):
+    """Talks to the engine as the administrator, who keeps it, its policy and the keys; it deploys nothing."""
+
+    _command = "admin"
+
+
 def explain_end(transport: Transport, code: int, errors: str) -> FairwayError:
     """Say in an operator's words why a host gave no answer."""
     said = errors.strip()[-800:]
@@ -110,10 +150,16 @@ def explain_end(transport: Transport, code: int, errors: str) -> FairwayError:
     if code == _NO_SUCH_COMMAND:
         return Failed(f"{transport.name} has no python3", why=said, hint="install python3 (3.9 or newer) on the host")
     if "can't open file" in lowered or "can't find '__main__'" in lowered:
-        return Failed(
+        return EngineMissing(
             f"{transport.name} has no engine yet",
             why=said,
             hint="prepare the host: fairway bootstrap <environment>",
+        )
+    if "sudo:" in lowered:
+        return Failed(
+            f"{transport.name} does not let the administrator be root",
+            why=said,
+            hint="let them run python3 by sudo without a password, or set admin to root in fairway.toml",
         )
     if code != _SSH_FAILED:
         return Failed(f"the engine on {transport.name} ended without an answer (exit code {code})", why=said)

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import atexit
+import getpass
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from fairway.config import Host
+from fairway.engine.contract.errors import Invalid
 
 # Reused by the commands that follow, so that a second one skips the handshake.
 _KEEP_CONNECTION_S = 60
 _CONNECT_TIMEOUT_S = 10
+# Runs on the host as root, and gives that up before it becomes anything else.
+_BECOME = """
+import os, pwd, sys
+try:
+    user = pwd.getpwnam(sys.argv[1])
+except KeyError:
+    sys.exit("the host has no user " + sys.argv[1])
+os.initgroups(user.pw_name, user.pw_gid)
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+os.environ["HOME"] = user.pw_dir
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Transport(Protocol):
@@ -30,10 +47,23 @@ class Transport(Protocol):
         ...
 
 
+class Login(Transport, Protocol):
+    """A transport that knows who it is on the host."""
+
+    @property
+    def user(self) -> str:
+        """By which user programs are started."""
+        ...
+
+
 class LocalTransport:
     """The host is this machine."""
 
     name = "this machine"
+
+    @property
+    def user(self) -> str:
+        return getpass.getuser()
 
     def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
         return _popen(argv)
@@ -49,6 +79,17 @@ class SshTransport:
 
     def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
         return _popen([*self.command(), "--", self._host.destination, shlex.join(argv)])
+
+    @property
+    def user(self) -> str:
+        """The user that ssh logs in as, which its own configuration may say; no connection is made."""
+        said = subprocess.run(
+            [*self.command(), "-G", "--", self._host.destination], capture_output=True, text=True, check=False
+        )
+        found = re.search(r"^user (\S+)$", said.stdout, re.MULTILINE)
+        if found is None:
+            raise Invalid(f"ssh does not say by which user {self.name} is reached", why=said.stderr.strip()[-300:])
+        return found[1]
 
     def command(self) -> list[str]:
         """Return the ssh command line up to the destination."""
@@ -81,7 +122,46 @@ class SshTransport:
         return hashlib.sha256(f"{self._ssh_config}\0{config}\0{key}".encode()).hexdigest()[:8]
 
 
-def transport_for(host: Host, ssh_config: Path | None) -> Transport:
+class SudoTransport:
+    """Starts programs as root by another transport, whose user need not be root but may become it unasked."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.name = inner.name
+
+    @property
+    def user(self) -> str:
+        return "root"
+
+    def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
+        return self._inner.start(["sudo", "-n", *argv])
+
+
+class DeployUserTransport:
+    """Starts programs as the deploy user by an administrator's transport: root runs nothing that may be theirs."""
+
+    def __init__(self, inner: Transport, user: str) -> None:
+        self._inner = inner
+        self.user = user
+        self.name = inner.name
+
+    def start(self, argv: list[str]) -> subprocess.Popen[bytes]:
+        return self._inner.start(["python3", "-I", "-c", _BECOME, self.user, *argv])
+
+
+def admin_transport(host: Host, admin: str, ssh_config: Path | None) -> Login:
+    """Return an administrator's way to a host: by a login and a key of their own, as root.
+
+    A key that came through the environment's variables is the pipeline's, so it is not offered.
+    """
+    if host.local:
+        local = LocalTransport()
+        return local if os.geteuid() == 0 else SudoTransport(local)
+    inner = SshTransport(replace(host, user=admin, identity=None), ssh_config)
+    return inner if admin == "root" else SudoTransport(inner)
+
+
+def transport_for(host: Host, ssh_config: Path | None) -> Login:
     """Return the transport that reaches a host; ``ssh_config`` stands for the user's own."""
     return LocalTransport() if host.local else SshTransport(host, ssh_config)
 

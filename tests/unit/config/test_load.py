@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.load import check, find, parse
-from fairway.config.models import Config, EnvironmentTable
+from fairway.config.models import Config, EnvironmentTable, Frozen, PolicyTable, Retention
 from fairway.engine.contract.errors import Invalid
 
 MINIMAL = """
@@ -44,10 +44,13 @@ def test_the_whole_file_of_the_reference_is_accepted_and_says_the_defaults() -> 
     example = text.partition("```toml\n")[2].partition("```")[0]
     config = parse(example)
     bare = parse(MINIMAL)
-    for table in ("build", "compose", "bundle", "readiness", "drain", "warm", "env"):
+    for table in ("build", "compose", "bundle", "readiness", "drain", "warm", "env", "guardrails"):
         assert getattr(config, table) == getattr(bare, table)
     assert config.release_repository == bare.release_repository
     assert config.environment_order == ("staging", "production")
+    retention = config.environments["production"].retention
+    assert retention == EnvironmentTable().retention == Retention(releases=10, deployments=100)
+    assert config.environments["production"].policy == EnvironmentTable().policy == PolicyTable()
 
 
 def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
@@ -58,6 +61,8 @@ def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
             keys += documented_keys(inner, f"{prefix}{name}.")
         elif name == "environments":
             keys += documented_keys(EnvironmentTable, "environments.<name>.")
+        elif name == "frozen":
+            keys += [prefix + name, *documented_keys(Frozen, f"{prefix}{name}.")]
         else:
             keys.append(prefix + name)
     return keys

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,29 @@ def test_a_manifest_is_read_back_as_it_was_written(release: Release) -> None:
     named = NamedRelease.read(release.to_bytes())
     assert named.release == release
     assert named.name == Digest.of(release.to_bytes())
+
+
+@pytest.mark.parametrize("key", ["author", "ci_run", "images.app.config", "images.app.platforms", "migrations.files"])
+def test_what_may_be_empty_must_still_be_said(release: Release, key: str) -> None:
+    document = part = json.loads(release.to_bytes())
+    *path, last = key.split(".")
+    for step in path:
+        part = part[step]
+    del part[last]
+    with pytest.raises(Invalid, match=f"{last}' is missing"):
+        parse_release(json.dumps(document).encode())
+
+
+def test_a_manifest_says_all_there_is_to_say(release: Release) -> None:
+    digest = Digest.of(b"one")
+    said = replace(
+        release,
+        ci_run="https://github.com/acme/capakraken/actions/runs/7",
+        app=replace(release.app, config=None, platforms={"linux/amd64": digest, "linux/arm/v7": digest}),
+        migrator=replace(release.migrator, config=digest),
+        migrations=replace(release.migrations, files={"migrations/versions/0001_größe und mehr.sql": digest}),
+    )
+    assert parse_release(said.to_bytes()) == said
 
 
 def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
@@ -35,6 +59,20 @@ def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_change("images", "app", "digest", to="sha256:12"), "digest"),
         (_change("images", "app", "repository", to="ghcr.io/acme/app:latest"), "repository"),
         (_change("images", "edge", to={}), "images"),
+        (_change("images", "app", "config", to="sha256:12"), "config"),
+        (_change("images", "app", "platforms", to={"linux": "sha256:" + "0" * 64}), "platform"),
+        (_change("images", "app", "platforms", to={"linux/amd64": "amd64"}), "digest"),
+        (_change("images", "app", "platforms", to=None), "platforms"),
+        (_change("author", to=""), "author"),
+        (_change("author", to="jane@example.com\n"), "author"),
+        (_change("author", to=None), "author"),
+        (_change("ci_run", to="javascript:alert(1)"), "ci_run"),
+        (_change("ci_run", to="https://ci.example.com/1\x1b[2J"), "ci_run"),
+        (_change("migrations", "files", to={"../x": "sha256:" + "0" * 64}), "migration's path"),
+        (_change("migrations", "files", to={"/etc/x": "sha256:" + "0" * 64}), "migration's path"),
+        (_change("migrations", "files", to={"a\nb": "sha256:" + "0" * 64}), "migration's path"),
+        (_change("migrations", "files", to={"a.sql": "0"}), "digest"),
+        (_change("migrations", "files", to={f"{n}.sql": "sha256:" + "0" * 64 for n in range(5001)}), "at most 5000"),
         (_change("compose", "file", to="../docker-compose.yml"), "file"),
         (_change("compose", "file", to=".fairway/host.json"), "file"),
         (_change("compose", "app_port", to=70000), "app_port"),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fairway.engine.contract.errors import Invalid, Refused
-from fairway.engine.contract.manifest import ComposeRoles
+from fairway.engine.contract.manifest import ComposeRoles, Migrations
 from fairway.engine.contract.names import Slot
 from fairway.engine.model import (
     EDGE_SERVICE,
@@ -15,8 +16,10 @@ from fairway.engine.model import (
     Naming,
     Placement,
     check_roles,
+    is_postgres,
     published_ports,
     restart_policy,
+    session_options,
     slot_service,
     supporting_services,
     with_edge,
@@ -79,10 +82,12 @@ def test_a_slot_is_the_application_without_port_name_and_dependencies(model: Mod
 @pytest.mark.parametrize(
     ("written", "policy"),
     [
-        ({"restart": "unless-stopped"}, "unless-stopped"),
+        ({"restart": "on-failure:3"}, "on-failure:3"),
+        ({"restart": "unless-stopped"}, "always"),  # a killed daemon's containers count as stopped
         ({"deploy": {"restart_policy": {"condition": "any"}}}, "always"),
         ({"deploy": {"restart_policy": {"condition": "none"}}}, "no"),
-        ({}, "no"),
+        ({"restart": "no"}, "no"),
+        ({}, "always"),
     ],
 )
 def test_the_operators_restart_policy_is_known_however_it_is_written(
@@ -100,12 +105,32 @@ def test_the_edge_has_the_applications_port_networks_and_name(model: Model) -> N
     assert edge["user"] == "1000:1000"
 
 
+@pytest.mark.parametrize(
+    ("networks", "shared"),
+    [({"default": None, "manual": None}, "default"), ({"manual": None}, "fairway")],
+)
+def test_the_edge_keeps_off_a_network_of_somebody_else(model: Model, networks: dict[str, Any], shared: str) -> None:
+    model["networks"] = {
+        "default": {"name": "capakraken_default"},
+        "manual": {"name": "capakraken-prod_default", "external": True},
+    }
+    model["services"]["app"]["networks"] = networks
+    edge = with_edge(model, ROLES, NAMING, MOUNTS)
+    slot = with_slot(model, ROLES, NAMING, Slot.BLUE, PLACEMENT)
+    assert edge["services"][EDGE_SERVICE]["networks"] == {shared: {"aliases": ["app"]}}
+    assert slot["services"][slot_service(Slot.BLUE)]["networks"] == {**networks, shared: None}
+    assert shared in edge["networks"]
+    assert shared in slot["networks"]
+
+
 def test_the_edge_sees_none_of_the_settings(model: Model) -> None:
     assert "environment" not in with_edge(model, ROLES, NAMING, MOUNTS)["services"][EDGE_SERVICE]
 
 
 def test_the_migrator_runs_once_and_is_named_after_its_deployment(model: Model) -> None:
-    migrator = with_migrator(model, ROLES, NAMING, "20260131-120000-000000", PLACEMENT)["services"]["migrator"]
+    options = session_options(Migrations(3600.0, 5.0, 900.0, 3), 170002)
+    made = with_migrator(model, ROLES, NAMING, "20260131-120000-000000", PLACEMENT, options)
+    migrator = made["services"]["migrator"]
     assert migrator["restart"] == "no"
     assert "profiles" not in migrator
     assert migrator["container_name"] == "capakraken-migrate-20260131-120000-000000"
@@ -131,7 +156,7 @@ def test_the_operators_model_is_left_as_it_was(model: Model) -> None:
     before = copy.deepcopy(model)
     with_slot(model, ROLES, NAMING, Slot.BLUE, PLACEMENT)
     with_edge(model, ROLES, NAMING, MOUNTS)
-    with_migrator(model, ROLES, NAMING, "20260131-120000-000000", PLACEMENT)
+    with_migrator(model, ROLES, NAMING, "20260131-120000-000000", PLACEMENT, "-c lock_timeout=5000ms")
     with_workers(model, ROLES, PLACEMENT)
     assert model == before
 
@@ -158,3 +183,31 @@ def test_an_application_without_a_published_port_is_refused(model: Model, ports:
     model["services"]["app"]["ports"] = ports
     with pytest.raises(Invalid, match="does not publish port 3000"):
         published_ports(model, ROLES)
+
+
+@pytest.mark.parametrize(("version", "checked"), [(None, False), (130012, False), (140000, True), (170002, True)])
+def test_a_migrators_session_has_limits_that_its_server_understands(version: int | None, checked: bool) -> None:
+    options = session_options(Migrations(3600.0, 5.0, 900.0, 3), version)
+    assert options.startswith("-c lock_timeout=5000ms -c statement_timeout=900000ms")
+    assert ("client_connection_check_interval=1000ms" in options) is checked
+
+
+def test_a_database_service_that_is_named_must_be_there(model: Model) -> None:
+    check_roles(model, replace(ROLES, database_service="postgres"))
+    with pytest.raises(Invalid, match="no service 'db'"):
+        check_roles(model, replace(ROLES, database_service="db"))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("postgres:17", True),
+        ("postgres", True),
+        ("registry.example.com/library/postgres@sha256:ab", True),
+        ("postgresql:16-alpine", True),
+        ("prom/postgres-exporter:1", False),
+        ("redis:8", False),
+    ],
+)
+def test_the_database_is_known_by_its_image(image: str, expected: bool) -> None:
+    assert is_postgres(image) is expected

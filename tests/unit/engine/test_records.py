@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairway.engine.contract.errors import Failed, Locked
+from fairway.engine.contract.errors import Locked
 from fairway.engine.contract.names import Digest, Slot, Tag
 from fairway.engine.files import append_line, write_atomically
+from fairway.engine.hostconfig import HostConfig, Retention, read_host_config
 from fairway.engine.journal import Journal, Mark, has_ended, read_journal, steps_marked
 from fairway.engine.layout import Layout
-from fairway.engine.ledger import Ledger
-from fairway.engine.lock import Lock, is_held
+from fairway.engine.lock import HOUSEKEEPING, Lock, holder
 from fairway.engine.state import Occupant, State, read_state
 
 
@@ -60,53 +61,34 @@ def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
     assert read_journal(path) == [{"kind": "ended"}]
 
 
-def _ledger(path: Path, entries: int = 3) -> Ledger:
-    ledger = Ledger(path)
-    for number in range(entries):
-        ledger.append(release=f"r{number}", outcome="succeeded" if number else "failed")
-    return ledger
-
-
-def test_a_ledger_knows_what_has_run_with_success(tmp_path: Path) -> None:
-    ledger = _ledger(tmp_path / "l")
-    assert ledger.has_run("r1")
-    assert not ledger.has_run("r0")
-    assert not ledger.has_run("r9")
-
-
-@pytest.mark.parametrize("harm", ["change", "remove", "insert"])
-def test_a_ledger_that_was_altered_is_not_built_upon(tmp_path: Path, harm: str) -> None:
-    path = tmp_path / "l"
-    ledger = _ledger(path)
-    lines = path.read_text().splitlines()
-    if harm == "change":
-        lines[0] = lines[0].replace("failed", "succeeded")
-    elif harm == "remove":
-        del lines[1]
-    else:
-        lines.insert(1, json.dumps({"n": 2, "release": "r9", "outcome": "succeeded", "hash": "x", "prev": "y"}))
-    path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(Failed, match="line"):
-        ledger.append(release="r4")
-
-
-def test_a_ledger_cut_short_in_its_last_line_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "l"
-    ledger = _ledger(path)
-    path.write_bytes(path.read_bytes()[:-20])
-    ledger.append(release="r4", outcome="succeeded")
-    assert [entry["release"] for entry in Ledger(path).entries()] == ["r0", "r1", "r4"]
-
-
 def test_the_second_to_ask_for_the_lock_is_told_who_has_it(tmp_path: Path) -> None:
     lock = Lock.acquire(tmp_path / "lock", by="ada@laptop", purpose="deploy")
     with pytest.raises(Locked) as caught:
         Lock.acquire(tmp_path / "lock", by="bob@laptop", purpose="deploy")
     assert "ada@laptop" in caught.value.why
-    assert is_held(tmp_path / "lock")
+    assert (holder(tmp_path / "lock") or {})["by"] == "ada@laptop"
     lock.release()
-    assert not is_held(tmp_path / "lock")
+    assert holder(tmp_path / "lock") is None
     Lock.acquire(tmp_path / "lock", by="bob@laptop", purpose="deploy").release()
+
+
+def test_a_command_that_comes_during_housekeeping_waits_for_it(tmp_path: Path) -> None:
+    lock = Lock.acquire(tmp_path / "lock", by="fairway", purpose=HOUSEKEEPING)
+    assert (holder(tmp_path / "lock") or {})["purpose"] == HOUSEKEEPING
+    done = threading.Timer(0.6, lock.release)  # longer than a deployment would be waited for
+    done.start()
+    Lock.acquire(tmp_path / "lock", by="bob@laptop", purpose="deploy").release()
+    done.join()
+
+
+def test_a_host_prepared_before_there_was_a_retention_gets_the_default(tmp_path: Path) -> None:
+    host = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False, Retention(3, 20))
+    host.write(tmp_path / "host.json")
+    assert read_host_config(tmp_path / "host.json") == host
+    document = json.loads((tmp_path / "host.json").read_text())
+    del document["retention"]
+    (tmp_path / "host.json").write_text(json.dumps(document))
+    assert read_host_config(tmp_path / "host.json").retention == Retention(10, 100)
 
 
 def test_a_state_is_read_back_as_it_was_written(layout: Layout) -> None:

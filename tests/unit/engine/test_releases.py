@@ -14,6 +14,7 @@ from fairway.engine.contract.errors import FairwayError, Invalid, Refused
 from fairway.engine.contract.manifest import Bundle, Release
 from fairway.engine.contract.names import Digest
 from fairway.engine.layout import Layout
+from fairway.engine.ledger import Ledger
 from fairway.engine.releases import load_release, open_bundle, store_release
 
 COMPOSE = b"services: {}\n"
@@ -47,11 +48,19 @@ def test_a_release_is_kept_and_read_back(layout: Layout, release: Release) -> No
     assert stored.files == {"docker-compose.cicd.yml": COMPOSE}
 
 
-def test_the_same_tag_with_other_bytes_is_refused_and_the_first_stays(layout: Layout, release: Release) -> None:
+def test_the_same_tag_with_other_bytes_is_refused_once_the_first_ran_here(layout: Layout, release: Release) -> None:
     first = store_release(layout, *_good(release))
+    Ledger(layout.ledger).append(release=first.name, outcome="succeeded")
     with pytest.raises(Refused, match="names another release"):
         store_release(layout, *_good(release, b"services: {app: {}}\n"))
     assert load_release(layout, release.tag) == first
+
+
+def test_who_was_refused_with_other_bytes_does_not_keep_the_tag(layout: Layout, release: Release) -> None:
+    forged = store_release(layout, *_good(release, b"services: {app: {}}\n"))
+    Ledger(layout.ledger).append(release=forged.name, outcome="failed")
+    honest = store_release(layout, *_good(release))
+    assert load_release(layout, release.tag) == honest
 
 
 def test_a_bundle_changed_on_the_host_is_noticed(layout: Layout, release: Release) -> None:

@@ -11,13 +11,16 @@ import pytest
 from fairway.engine import runner
 from fairway.engine.contract.errors import Failed
 from fairway.engine.contract.names import Digest, Slot, Tag
-from fairway.engine.deployment import Action, Deployment, Request
+from fairway.engine.deployment import Action, Deployment, Request, ask_cancel
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.journal import read_journal
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.state import State
 from fairway.engine.steps import STEPS, Step
+from fairway.engine.steps.base import Direction, Recovery
+from scripts import recovery_table
+from scripts.tables import rewritten
 
 SECRET = "hunter2-hunter2"
 
@@ -25,16 +28,21 @@ SECRET = "hunter2-hunter2"
 class Noting(Step):
     """A step that writes down what it was asked to do."""
 
-    def __init__(self, name: str, notes: list[str], *, serves: bool = False, finishes: bool = False) -> None:
+    def __init__(self, name: str, notes: list[str], direction: Direction, *, finishes: bool = False) -> None:
         self.name = name
-        self.serves = serves
+        self.recovery = Recovery(direction, "", "")
         self.finishes = finishes
         self.fails: Exception | None = None
         self.undo_fails = False
+        self.before_run: Callable[[], object] = lambda: None
         self._notes = notes
+
+    def plan(self, deployment: Deployment) -> str:
+        return f"would {self.name}"
 
     def run(self, deployment: Deployment) -> str:
         self._notes.append(self.name)
+        self.before_run()
         if self.fails:
             raise self.fails
         return "done"
@@ -54,11 +62,11 @@ def notes() -> list[str]:
 @pytest.fixture
 def steps(notes: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Noting]:
     made = [
-        Noting("start", notes),
-        Noting("switch", notes),
-        Noting("workers", notes, serves=True),
-        Noting("drain", notes, serves=True, finishes=True),
-        Noting("record", notes, serves=True, finishes=True),
+        Noting("start", notes, Direction.UNDO),
+        Noting("switch", notes, Direction.ASK_EDGE),
+        Noting("workers", notes, Direction.FINISH),
+        Noting("drain", notes, Direction.FINISH, finishes=True),
+        Noting("record", notes, Direction.FINISH, finishes=True),
     ]
     monkeypatch.setattr(runner, "STEPS", tuple(made))
     return {step.name: step for step in made}
@@ -131,7 +139,10 @@ def test_an_undo_that_fails_does_not_stop_the_others(
     steps["switch"].undo_fails = True
     runner.carry_out(deployment)
     assert notes[-1] == "undo start"
-    assert _end(deployment)["outcome"] == "failed"
+    end = _end(deployment)
+    assert end["outcome"] == "failed"
+    assert "it could not be undone" in end["error"]["why"]
+    assert "fairway reconcile" in end["error"]["hint"]
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(28, "No space left on device", "/opt/x")])
@@ -147,28 +158,80 @@ def test_what_nobody_foresaw_has_the_form_of_every_error(
 
 @pytest.mark.parametrize(
     ("serving", "expected"),
-    [(Slot.GREEN, ["workers", "drain", "record"]), (Slot.BLUE, ["undo switch", "undo start"]), (None, None)],
+    [
+        (Slot.GREEN, ["switch", "workers", "drain", "record"]),
+        (Slot.BLUE, ["undo switch", "undo start"]),
+        (None, ["undo switch", "undo start"]),
+    ],
 )
-def test_a_lost_engine_is_finished_when_it_serves_and_undone_when_not(
+def test_an_engine_lost_in_the_switch_is_decided_by_the_edge(
     deployment: Deployment,
     steps: dict[str, Noting],
     notes: list[str],
     monkeypatch: pytest.MonkeyPatch,
     serving: Slot | None,
-    expected: list[str] | None,
+    expected: list[str],
 ) -> None:
-    def active() -> Slot:
-        if serving is None:
-            raise Failed("the edge does not answer")
-        return serving
-
-    monkeypatch.setattr(deployment.edge, "active", active)
+    monkeypatch.setattr(deployment.edge, "serving", lambda: serving)
     deployment.journal.started("start")
     deployment.journal.started("switch")
     said = runner.recover(deployment)
-    assert notes == (expected or ["undo switch", "undo start"])
+    assert notes == expected
     assert said.startswith("finished" if serving is Slot.GREEN else "undid")
+    assert said.endswith("lost in switch")
     assert _end(deployment)["outcome"] == ("succeeded" if serving is Slot.GREEN else "failed")
+
+
+def test_an_engine_lost_while_it_took_things_back_goes_on_taking_back(
+    deployment: Deployment, steps: dict[str, Noting], notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment.edge, "serving", lambda: Slot.GREEN)
+    for name in ("start", "switch", "workers"):
+        deployment.journal.started(name)
+    deployment.journal.failed("workers", "the worker does not stay up")
+    runner.recover(deployment)
+    assert notes == ["undo workers", "undo switch", "undo start"]
+    assert _end(deployment)["outcome"] == "failed"
+
+
+def test_an_engine_lost_between_the_ledger_and_the_journals_end_adds_no_second_entry(
+    deployment: Deployment, steps: dict[str, Noting], notes: list[str]
+) -> None:
+    runner.carry_out(deployment)
+    path = deployment.journal.path
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    notes.clear()
+    runner.recover(deployment)
+    assert notes == []
+    assert _end(deployment)["outcome"] == "succeeded"
+
+
+def test_cancelled_is_reverted_and_on_record_with_who_asked(
+    deployment: Deployment, steps: dict[str, Noting], notes: list[str]
+) -> None:
+    steps["switch"].before_run = lambda: ask_cancel(deployment.layout, deployment.request.id, by="grace@ci")
+    runner.carry_out(deployment)
+    assert notes == ["start", "switch", "undo switch", "undo start"]
+    end = _end(deployment)
+    assert (end["outcome"], end["error"]["exit_code"]) == ("cancelled", 130)
+    assert "grace@ci" in end["error"]["why"]
+
+
+def test_once_it_serves_for_good_a_cancel_comes_too_late(
+    deployment: Deployment, steps: dict[str, Noting], notes: list[str]
+) -> None:
+    steps["drain"].before_run = lambda: ask_cancel(deployment.layout, deployment.request.id, by="grace@ci")
+    runner.carry_out(deployment)
+    assert notes == list(steps)
+    assert _end(deployment)["outcome"] == "succeeded"
+
+
+def test_a_plan_names_each_step_and_runs_none(
+    deployment: Deployment, steps: dict[str, Noting], notes: list[str]
+) -> None:
+    assert runner.plan(deployment) == [{"step": name, "change": f"would {name}"} for name in steps]
+    assert notes == []
+    assert not deployment.journal.path.exists()
 
 
 def _names(those: Callable[[Step], bool]) -> list[str]:
@@ -179,3 +242,8 @@ def test_the_table_serves_from_the_switch_on() -> None:
     names = [step.name for step in STEPS]
     assert _names(lambda step: step.serves) == names[names.index("switch") + 1 :]
     assert _names(lambda step: step.finishes) == names[names.index("drain") :]
+
+
+def test_the_recovery_table_of_the_docs_is_the_tables_own() -> None:
+    page = recovery_table.PAGE.read_text(encoding="utf-8")
+    assert rewritten(page, recovery_table.render()) == page, "run: make docs"

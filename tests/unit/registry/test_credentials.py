@@ -45,6 +45,14 @@ def test_a_login_is_found_under_every_spelling(tmp_path: Path, key: str, registr
     assert find_credentials(registry, variables) == Credentials("robot", "s3:cret")
 
 
+@pytest.mark.parametrize("user", ["AWS", "robot$acme+ci", "robot$ci", "$oauthtoken", "_json_key", "jane@example.com"])
+def test_a_login_may_have_the_names_that_registries_give(tmp_path: Path, user: str) -> None:
+    auth = base64.b64encode(f"{user}:s3:cret=".encode()).decode()
+    found = find_credentials("r.example", environ(tmp_path, {"auths": {"r.example": {"auth": auth}}}))
+    assert found == Credentials(user, "s3:cret=")
+    assert found.basic == f"Basic {auth}"
+
+
 def test_a_login_is_for_its_own_registry_only(tmp_path: Path) -> None:
     variables = environ(tmp_path, {"auths": {"ghcr.io": {"auth": AUTH}}})
     for other in ("ghcr.io:443", "io", "evil-ghcr.io", "ghcr.io.evil.example"):

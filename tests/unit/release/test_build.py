@@ -19,7 +19,7 @@ TAG = Tag("sha-" + "4f" * 20)
 
 
 def checkout(root: Path, source: str | None = "https://github.com/acme/app") -> Checkout:
-    return Checkout(root, "4f" * 20, datetime(2026, 1, 31, 12, tzinfo=UTC), source, ())
+    return Checkout(root, "4f" * 20, "jane@example.com", datetime(2026, 1, 31, 12, tzinfo=UTC), source, ())
 
 
 def client(directory: Path, *plugins: str, fails: str = "") -> str:
@@ -45,23 +45,29 @@ def test_the_labels_are_those_of_the_commit(tmp_path: Path) -> None:
 
 def test_a_build_is_one_command_without_attestations(config: Config) -> None:
     image = Image("runner", config.images.app, TAG)
+    source = checkout(config.root, source=None)
     root = str(config.root)
-    assert build_command(Docker("docker"), config, image, {"b": "2", "a": "1 x"}) == [
-        *("docker", "buildx", "build", "--progress", "plain", "--load", "--provenance=false", "--sbom=false"),
+    made = build_command(Docker("docker"), config, source, "--x", target=image.target, reference=image.reference)
+    assert made == [
+        *("docker", "buildx", "build", "--progress", "plain", "--load", "--provenance=false", "--sbom=false", "--x"),
         *("--file", f"{root}/Dockerfile.prod", "--target", "runner"),
         *("--tag", f"registry.example.com/acme/capakraken-app:{TAG}"),
-        *("--label", "a=1 x", "--label", "b=2"),
+        *("--label", "org.opencontainers.image.created=2026-01-31T12:00:00Z"),
+        *("--label", f"org.opencontainers.image.revision={'4f' * 20}"),
+        *("--build-arg", "SOURCE_DATE_EPOCH=1769860800"),
         root,
     ]
 
 
-def test_build_arguments_are_passed(config: Config) -> None:
-    args = {"PYTHON_IMAGE": "python:3.13-slim", "A": "b=c"}
+@pytest.mark.parametrize("time", ["1769860800", "0"])
+def test_build_arguments_are_passed_and_the_images_time_is_the_commits(config: Config, time: str) -> None:
+    args = {"PYTHON_IMAGE": "python:3.13-slim", "A": "b=c", **({"SOURCE_DATE_EPOCH": "0"} if time == "0" else {})}
     changed = config.model_copy(update={"build": config.build.model_copy(update={"args": args})})
-    command = build_command(Docker("docker"), changed, Image("runner", config.images.app, TAG), {})
+    command = build_command(Docker("docker"), changed, checkout(config.root), target="runner", reference="x:y")
     assert [command[i + 1] for i, word in enumerate(command) if word == "--build-arg"] == [
         "A=b=c",
         "PYTHON_IMAGE=python:3.13-slim",
+        f"SOURCE_DATE_EPOCH={time}",
     ]
 
 

@@ -23,6 +23,15 @@ def test_a_clean_tree_is_its_commit(config: Config, git: Git) -> None:
     assert checkout.source is None
 
 
+def test_the_author_is_who_the_commit_names_whatever_a_mailmap_says(config: Config, git: Git) -> None:
+    (config.root / ".mailmap").write_text("Ann <ann@example.com> <jane@example.com>\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Map")
+    assert read_checkout(config.root).author == "jane@example.com"
+    git("commit", "--quiet", "--allow-empty", "--message", "Nobody's", "--author", "Nobody <>")
+    assert read_checkout(config.root).author == ""
+
+
 def test_every_kind_of_change_makes_a_tree_dirty(config: Config, git: Git) -> None:
     (config.root / "Dockerfile.prod").write_text("FROM scratch AS runner\n")
     (config.root / "docker-compose.cicd.yml").unlink()

@@ -7,17 +7,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from fairway.config import Config
+from fairway.config.models import Migrations
 from fairway.engine.contract.errors import Failed, Invalid, Refused
-from fairway.engine.contract.names import Digest
+from fairway.engine.contract.names import Digest, Repository, Tag
 from fairway.registry import Access, Archive, MediaType
 from fairway.release import ReleaseOutcome, Silent, make_release
 from fairway.release.build import Built, Image
 from fairway.release.docker import Docker
 from fairway.release.git import read_checkout, release_tag
 from fairway.release.publish import find_present, publish, same_image
-from fairway.release.release import author
+from fairway.release.release import ci_run, maker
+from scripts.schemas import DIRECTORY
 from tests.unit.registry.fake_registry import FakeRegistry
 from tests.unit.release.conftest import Git
 
@@ -239,23 +242,97 @@ def test_both_image_stores_tell_the_same_image(config: Config, fake: FakeRegistr
     assert find_present(fake.client(), Built(image, config_digest)) == manifest
 
 
+GITHUB = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_ACTOR": "jane",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/capakraken",
+    "GITHUB_RUN_ID": "7",
+}
+GITLAB = {"GITLAB_USER_LOGIN": "jane", "CI_JOB_URL": "https://gitlab.example.com/acme/app/-/jobs/7"}
+
+
 @pytest.mark.parametrize(
     ("environ", "identity", "expected"),
     [
         ({}, "Jane Doe <jane@example.com>", "Jane Doe <jane@example.com>"),
-        (
-            {
-                "GITHUB_ACTIONS": "true",
-                "GITHUB_ACTOR": "jane",
-                "GITHUB_SERVER_URL": "https://github.com",
-                "GITHUB_REPOSITORY": "acme/capakraken",
-                "GITHUB_RUN_ID": "7",
-            },
-            "",
-            "jane, https://github.com/acme/capakraken/actions/runs/7",
-        ),
+        (GITHUB, "runner", "jane"),
+        (GITLAB, "runner", "jane"),
         ({}, "a\x1b[31mb\n" + "c" * 300, ("a [31mb " + "c" * 300)[:200]),
     ],
 )
-def test_the_author_is_who_made_the_release(environ: dict[str, str], identity: str, expected: str) -> None:
-    assert author(environ, identity) == expected
+def test_who_makes_a_release_is_who_started_it(environ: dict[str, str], identity: str, expected: str) -> None:
+    assert maker(environ, identity) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        (GITHUB, "https://github.com/acme/capakraken/actions/runs/7"),
+        (GITLAB, "https://gitlab.example.com/acme/app/-/jobs/7"),
+        ({**GITHUB, "GITHUB_RUN_ID": ""}, None),
+        ({"CI_JOB_URL": "javascript:alert(1)"}, None),
+        ({"CI_JOB_URL": "https://ci.example.com/\x1b[2J"}, None),
+        ({"CI": "true"}, None),
+    ],
+)
+def test_the_run_is_the_one_this_is(environ: dict[str, str], expected: str | None) -> None:
+    assert ci_run(environ) == expected
+
+
+def test_a_release_says_whose_commit_it_is_and_which_migrations_it_has(
+    config: Config, git: Git, fake: FakeRegistry, docker: FakeDocker
+) -> None:
+    (config.root / "migrations").mkdir()
+    (config.root / "migrations/0001.sql").write_text("select 1;\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Migrate", "--author", "Ann <ann@example.com>")
+    told = config.model_copy(update={"migrations": Migrations(path="migrations")})
+    told._root = config.root
+    result = make_release(told, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
+    published = Draft202012Validator(json.loads((DIRECTORY / "release.schema.json").read_bytes()))
+    published.validate(json.loads(result.manifest_bytes))
+    made = result.named.release
+    assert made.author == "ann@example.com"
+    assert made.migrations.files == {"migrations/0001.sql": Digest.of(b"select 1;\n")}
+    assert (made.app.config, made.app.platforms) == (image_manifest("runner")[1], {})
+
+
+def test_a_commit_without_an_author_is_not_released(
+    config: Config, git: Git, fake: FakeRegistry, docker: FakeDocker
+) -> None:
+    """A host that keeps authors from approving must know who the author is."""
+    git("commit", "--quiet", "--allow-empty", "--message", "Nobody's", "--author", "Nobody <>")
+    with pytest.raises(Invalid, match="does not say whose it is"):
+        make_release(config, allow_dirty=False, reporter=Silent(), connect_to=fake.connect)
+
+
+def test_an_index_is_pinned_with_the_image_of_each_platform(fake: FakeRegistry, docker: FakeDocker) -> None:
+    repository = Repository("registry.example.com/acme/app")
+    entries: list[dict[str, object]] = []
+    digests: dict[int, Digest] = {}
+    for system, architecture, extra in (
+        ("linux", "amd64", {}),
+        ("linux", "arm", {"variant": "v7"}),
+        ("windows", "amd64", {"os.version": "10.0.17763.1"}),
+        ("unknown", "unknown", {}),  # an attestation
+        ("linux", "amd64", {}),  # a second one, which Docker passes over
+    ):
+        content, _ = image_manifest(f"{system}/{architecture}/{len(entries)}")
+        digests[len(entries)] = Digest.of(content)
+        fake.manifests[repository.path, Digest.of(content)] = (MediaType.OCI_MANIFEST, content)
+        platform = {"os": system, "architecture": architecture, **extra}
+        descriptor = {"mediaType": MediaType.OCI_MANIFEST, "digest": Digest.of(content), "size": len(content)}
+        entries.append({**descriptor, "platform": platform})
+    index = json.dumps({"schemaVersion": 2, "mediaType": MediaType.OCI_INDEX, "manifests": entries}).encode()
+    for key in ("sha-4f4f4f4", Digest.of(index)):
+        fake.manifests[repository.path, key] = (MediaType.OCI_INDEX, index)
+    built = Built(Image("runner", repository, Tag("sha-4f4f4f4")), Digest.of(index))
+    pinned = publish(Docker(str(docker.program)), fake.client(), built, Silent())
+    assert (pinned.digest, pinned.config) == (Digest.of(index), None)
+    assert pinned.platforms == {
+        "linux/amd64": digests[0],
+        "linux/arm/v7": digests[1],
+        "windows(10.0.17763.1)/amd64": digests[2],
+    }

@@ -45,6 +45,20 @@ class Invalid(FairwayError):
     exit_code = 2
 
 
+class OtherVersion(Invalid):
+    """What the other side asked, answered or wrote is not what this version of Fairway knows.
+
+    ``made_by`` is the version it is of, where it says so.
+    """
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", made_by: str = "") -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.made_by = made_by
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "other_version": True, "made_by": self.made_by}
+
+
 class Refused(FairwayError):
     """A gate or a policy says no."""
 
@@ -76,8 +90,8 @@ def error_from_json(document: dict[str, Any]) -> FairwayError:
     """Rebuild the error the other side reported; an unknown kind becomes ``Failed``."""
     exit_code = document.get("exit_code")
     kind = _BY_EXIT_CODE.get(exit_code, Failed) if isinstance(exit_code, int) else Failed
-    return kind(
-        str(document.get("what") or "the host reported an error without saying which"),
-        why=str(document.get("why") or ""),
-        hint=str(document.get("hint") or ""),
-    )
+    what = str(document.get("what") or "the host reported an error without saying which")
+    why, hint = str(document.get("why") or ""), str(document.get("hint") or "")
+    if document.get("other_version") is True:
+        return OtherVersion(what, why=why, hint=hint, made_by=str(document.get("made_by") or ""))
+    return kind(what, why=why, hint=hint)

@@ -11,7 +11,7 @@ import re
 from re import Pattern
 from typing import Any, Callable, TypeVar
 
-from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Fields:
 
     def _take(self, key: str) -> Any:
         if key not in self._rest:
-            raise Invalid(f"{self._name}: the key {key!r} is missing")
+            raise OtherVersion(f"{self._name}: the key {key!r} is missing")
         return self._rest.pop(key)
 
     def _refuse(self, key: str, expected: str, value: Any) -> Invalid:
@@ -96,6 +96,8 @@ class Fields:
             return parse(value)
         except FairwayError as error:
             raise Invalid(f"{self._name}: {key}: {error.what}", why=error.why, hint=error.hint) from None
+        except ValueError:  # of an enumeration
+            raise OtherVersion(f"{self._name}: {key} has the unknown value {value[:60]!r}") from None
 
     def integer(self, key: str, *, minimum: int = 0, maximum: int = 2**53) -> int:
         """Take a whole number within bounds."""
@@ -125,12 +127,36 @@ class Fields:
             raise self._refuse(key, f"a list of at most {max_items} strings", value)
         return tuple(value)
 
+    def integers(self, key: str, *, minimum: int, maximum: int, max_items: int) -> tuple[int, ...]:
+        """Take a list of whole numbers within bounds."""
+        value = self._take(key)
+        if not isinstance(value, list) or len(value) > max_items:
+            raise self._refuse(key, f"a list of at most {max_items} numbers", value)
+        for item in value:
+            if not isinstance(item, int) or isinstance(item, bool) or not minimum <= item <= maximum:
+                raise self._refuse(key, f"whole numbers from {minimum} to {maximum}", item)
+        return tuple(value)
+
     def mapping(self, key: str) -> dict[str, str]:
         """Take an object whose values are strings."""
         value = self._take(key)
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise self._refuse(key, "an object of strings", value)
         return dict(value)
+
+    def nullable(self, key: str, read: Callable[[], T]) -> T | None:
+        """Take a value that may be null, which then is the answer; the key must be there."""
+        if key in self._rest and self._rest[key] is None:
+            del self._rest[key]
+            return None
+        return read()
+
+    def objects(self, key: str, *, max_items: int) -> tuple[Fields, ...]:
+        """Take a list of nested objects."""
+        value = self._take(key)
+        if not isinstance(value, list) or len(value) > max_items:
+            raise self._refuse(key, f"a list of at most {max_items} objects", value)
+        return tuple(Fields(item, f"{self._name}.{key}[{index}]") for index, item in enumerate(value))
 
     def object(self, key: str) -> Fields:
         """Take a nested object."""
@@ -139,7 +165,7 @@ class Fields:
     def end(self) -> None:
         """Refuse whatever was not taken: an unknown key may change the meaning of the rest."""
         if self._rest:
-            raise Invalid(
+            raise OtherVersion(
                 f"{self._name}: unknown key {sorted(self._rest)[0][:80]!r}",
                 hint="the document may come from a newer Fairway; update this side",
             )

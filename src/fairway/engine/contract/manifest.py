@@ -10,16 +10,20 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Invalid, OtherVersion
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
+from fairway.engine.contract.versions import reading
 
 FORMAT = 1
 #: The host's file of image references, beside the operator's own settings.
 DEPLOY_ENV = "deploy.env"
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
+#: More than a project honestly has; the manifest travels in one line of the protocol.
+MAX_MIGRATIONS = 5000
+MAX_PLATFORMS = 100
 
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._~/%?=&-]{0,254}")
@@ -27,6 +31,12 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _FILE = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+_AUTHOR = re.compile(r"[^\x00-\x20\x7f<>](?:[^\x00-\x1f\x7f<>]{0,318}[^\x00-\x20\x7f<>])?")
+_URL = re.compile(r"https?://[\x21-\x7e]{1,500}")
+# Migrations have the names their framework gives them, which may be in any language.
+_PART = r"[^\x00-\x1f\x7f\\/]{1,255}"
+_MIGRATION = re.compile(rf"{_PART}(?:/{_PART}){{0,30}}")
+_PLATFORM = re.compile(r"[a-z0-9_.()-]{1,60}(?:/[a-z0-9_.-]{1,30}){1,2}")
 
 
 @dataclass(frozen=True)
@@ -40,23 +50,65 @@ class Bundle:
 
 @dataclass(frozen=True)
 class ComposeRoles:
-    """Which service of the compose file plays which part."""
+    """Which service of the compose file plays which part.
+
+    ``database_service`` is None when the file does not say; it is then the one
+    whose image is called ``postgres``.
+    """
 
     file: str
     app_service: str
     app_port: int
     migrator_service: str
     workers: tuple[str, ...]
+    database_service: str | None = None
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """When a container counts as ready: this many 200 answers in a row, in time."""
+    """When a container counts as ready: this many 200 answers in a row, in time.
+
+    ``listen_s`` is how long it may listen on other ports only before that is taken
+    for a mistake.
+    """
 
     path: str
     successes: int
     interval_s: float
     timeout_s: float
+    listen_s: float
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """The limits of a migrator's run and of its database session, and the migrations there are.
+
+    ``files`` are their paths relative to ``fairway.toml`` with their digests, empty when
+    ``fairway.toml`` does not say where they lie.
+    """
+
+    timeout_s: float
+    lock_timeout_s: float
+    statement_timeout_s: float
+    attempts: int
+    files: Mapping[str, Digest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Soak:
+    """How a release is watched once it takes traffic, and what is too bad to keep.
+
+    ``canary`` are the percentages of new requests that it gets, one after the
+    other, for ``canary_s`` each, before it gets all; ``for_s`` is how long it is
+    watched afterwards. A ratio is judged from ``min_requests`` requests on.
+    """
+
+    for_s: float
+    canary: tuple[int, ...]
+    canary_s: float
+    min_requests: int
+    max_error_ratio: float
+    max_slowdown: float
 
 
 @dataclass(frozen=True)
@@ -69,21 +121,29 @@ class EnvironmentFile:
 
 @dataclass(frozen=True)
 class Release:
-    """One release, as ``release.json`` describes it."""
+    """One release, as ``release.json`` describes it.
+
+    ``author`` is the e-mail address that the commit names as its author's; ``created_by``
+    is who made the release, in ``ci_run`` where it was a pipeline.
+    """
 
     project: str
     tag: Tag
     commit: str
+    author: str
     source: str | None
     dirty: bool
     created_at: str
     created_by: str
+    ci_run: str | None
     fairway: str
     app: PinnedImage
     migrator: PinnedImage
     bundle: Bundle
     compose: ComposeRoles
     readiness: Readiness
+    migrations: Migrations
+    soak: Soak
     drain_timeout_s: float
     warm_keep_s: float
     env: EnvironmentFile
@@ -109,10 +169,16 @@ class NamedRelease:
 
 def parse_release(content: bytes) -> Release:
     """Parse a manifest strictly. Raises ``Invalid`` naming the key that is wrong."""
-    fields = Fields(parse_json(content, "release.json"), "release.json")
+    document = parse_json(content, "release.json")
+    with reading("release.json", document.get("fairway") if isinstance(document, dict) else None):
+        return _parse_release(document)
+
+
+def _parse_release(document: Any) -> Release:
+    fields = Fields(document, "release.json")
     version = fields.integer("format")
     if version != FORMAT:
-        raise Invalid(
+        raise OtherVersion(
             f"release.json has format {version}, this Fairway reads format {FORMAT}",
             hint="bring both sides to the same version: fairway bootstrap <environment>",
         )
@@ -121,16 +187,20 @@ def parse_release(content: bytes) -> Release:
         project=fields.parsed("project", project_name),
         tag=fields.parsed("tag", Tag),
         commit=fields.matching("commit", _COMMIT, "a full commit hash"),
-        source=fields.text("source") if fields.has("source") else None,
+        author=fields.parsed("author", author_address),
+        source=fields.nullable("source", lambda: fields.text("source")),
         dirty=fields.boolean("dirty"),
         created_at=fields.matching("created_at", _TIME, "a UTC time like 2026-01-31T12:00:00Z"),
         created_by=fields.text("created_by", max_length=200),
+        ci_run=fields.nullable("ci_run", lambda: fields.parsed("ci_run", run_address)),
         fairway=fields.text("fairway", max_length=50),
         app=_image(images.object("app")),
         migrator=_image(images.object("migrator")),
         bundle=_bundle(fields.object("bundle")),
         compose=_roles(fields.object("compose")),
         readiness=_readiness(fields.object("readiness")),
+        migrations=_migrations(fields.object("migrations")),
+        soak=_soak(fields.object("soak")),
         drain_timeout_s=fields.number("drain_timeout_s", maximum=86400),
         warm_keep_s=fields.number("warm_keep_s", maximum=30 * 86400),
         env=_environment(fields.object("env")),
@@ -151,10 +221,49 @@ def parse_release(content: bytes) -> Release:
 
 def _image(fields: Fields) -> PinnedImage:
     image = PinnedImage(
-        fields.parsed("repository", Repository), fields.parsed("digest", Digest), fields.integer("size_bytes")
+        fields.parsed("repository", Repository),
+        fields.parsed("digest", Digest),
+        fields.integer("size_bytes"),
+        config=fields.nullable("config", lambda: fields.parsed("config", Digest)),
+        platforms=_digests(fields, "platforms", platform_name, max_items=MAX_PLATFORMS),
     )
     fields.end()
     return image
+
+
+def _digests(fields: Fields, key: str, parse: Callable[[str], str], *, max_items: int) -> dict[str, Digest]:
+    entries = fields.mapping(key)
+    if len(entries) > max_items:
+        raise Invalid(f"release.json: {key} has {len(entries)} entries, at most {max_items}")
+    return {parse(name): Digest(digest) for name, digest in entries.items()}
+
+
+def platform_name(value: str) -> str:
+    """Check the name of a platform, like ``linux/amd64`` or ``linux/arm/v7``."""
+    if not _PLATFORM.fullmatch(value):
+        raise Invalid(f"not a platform: {value[:100]!r}", why="an operating system and an architecture: linux/amd64")
+    return value
+
+
+def author_address(value: str) -> str:
+    """Check the e-mail address of a commit's author: whatever Git takes for one, but not nothing."""
+    if not _AUTHOR.fullmatch(value):
+        raise Invalid(f"not an author's e-mail address: {value[:100]!r}")
+    return value
+
+
+def run_address(value: str) -> str:
+    """Check the address of a CI run, which is shown and opened, never asked by Fairway."""
+    if not _URL.fullmatch(value):
+        raise Invalid(f"not the address of a CI run: {value[:100]!r}")
+    return value
+
+
+def migration_path(value: str) -> str:
+    """Check the path of a migration: relative, without ``.`` and ``..``, in one line."""
+    if not _MIGRATION.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
+        raise Invalid(f"not a migration's path: {value[:100]!r}")
+    return value
 
 
 def bundle_path(value: str) -> str:
@@ -186,6 +295,9 @@ def _roles(fields: Fields) -> ComposeRoles:
         app_port=fields.integer("app_port", minimum=1, maximum=65535),
         migrator_service=fields.matching("migrator_service", _SERVICE, meaning),
         workers=workers,
+        database_service=fields.nullable(
+            "database_service", lambda: fields.matching("database_service", _SERVICE, meaning)
+        ),
     )
     fields.end()
     return roles
@@ -197,9 +309,35 @@ def _readiness(fields: Fields) -> Readiness:
         successes=fields.integer("successes", minimum=1, maximum=100),
         interval_s=fields.number("interval_s", minimum=0.01, maximum=60),
         timeout_s=fields.number("timeout_s", minimum=0.1, maximum=3600),
+        listen_s=fields.number("listen_s", minimum=0.1, maximum=3600),
     )
     fields.end()
     return readiness
+
+
+def _migrations(fields: Fields) -> Migrations:
+    migrations = Migrations(
+        timeout_s=fields.number("timeout_s", minimum=1, maximum=86400),
+        lock_timeout_s=fields.number("lock_timeout_s", minimum=0.1, maximum=600),
+        statement_timeout_s=fields.number("statement_timeout_s", minimum=0, maximum=86400),
+        attempts=fields.integer("attempts", minimum=1, maximum=100),
+        files=_digests(fields, "files", migration_path, max_items=MAX_MIGRATIONS),
+    )
+    fields.end()
+    return migrations
+
+
+def _soak(fields: Fields) -> Soak:
+    soak = Soak(
+        for_s=fields.number("for_s", maximum=86400),
+        canary=fields.integers("canary", minimum=1, maximum=100, max_items=20),
+        canary_s=fields.number("canary_s", maximum=86400),
+        min_requests=fields.integer("min_requests", minimum=1, maximum=1_000_000),
+        max_error_ratio=fields.number("max_error_ratio", maximum=1),
+        max_slowdown=fields.number("max_slowdown", minimum=1, maximum=1000),
+    )
+    fields.end()
+    return soak
 
 
 def _environment(fields: Fields) -> EnvironmentFile:
@@ -214,17 +352,19 @@ def _environment(fields: Fields) -> EnvironmentFile:
 
 def _as_json(release: Release) -> dict[str, Any]:
     def image(pinned: PinnedImage) -> dict[str, Any]:
-        return {"repository": pinned.repository, "digest": pinned.digest, "size_bytes": pinned.size_bytes}
+        return {**vars(pinned), "platforms": dict(pinned.platforms)}
 
     return {
         "format": release.format,
         "project": release.project,
         "tag": release.tag,
         "commit": release.commit,
+        "author": release.author,
         "source": release.source,
         "dirty": release.dirty,
         "created_at": release.created_at,
         "created_by": release.created_by,
+        "ci_run": release.ci_run,
         "fairway": release.fairway,
         "images": {"app": image(release.app), "migrator": image(release.migrator)},
         "bundle": {
@@ -238,13 +378,11 @@ def _as_json(release: Release) -> dict[str, Any]:
             "app_port": release.compose.app_port,
             "migrator_service": release.compose.migrator_service,
             "workers": list(release.compose.workers),
+            "database_service": release.compose.database_service,
         },
-        "readiness": {
-            "path": release.readiness.path,
-            "successes": release.readiness.successes,
-            "interval_s": release.readiness.interval_s,
-            "timeout_s": release.readiness.timeout_s,
-        },
+        "readiness": dict(vars(release.readiness)),
+        "migrations": {**vars(release.migrations), "files": dict(release.migrations.files)},
+        "soak": {**vars(release.soak), "canary": list(release.soak.canary)},
         "drain_timeout_s": release.drain_timeout_s,
         "warm_keep_s": release.warm_keep_s,
         "env": {"file": release.env.file, "required": list(release.env.required)},

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fairway.engine.contract.errors import Invalid
 
@@ -82,11 +83,18 @@ class Repository(str):
 
 @dataclass(frozen=True)
 class PinnedImage:
-    """An image by digest: the only form in which a release names one."""
+    """An image by digest: the only form in which a release names one.
+
+    ``digest`` is what was pushed, and alone decides what is pulled. ``config`` is the
+    digest of the image's configuration. An index has none; ``platforms`` then names the
+    image of each platform, such as ``linux/amd64``.
+    """
 
     repository: Repository
     digest: Digest
     size_bytes: int
+    config: Digest | None = None
+    platforms: Mapping[str, Digest] = field(default_factory=dict, hash=False)
 
     @property
     def reference(self) -> str:

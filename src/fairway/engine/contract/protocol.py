@@ -3,16 +3,17 @@
 Both directions are JSON lines over the standard input and output of
 ``engine serve``. The client writes one request a line::
 
-    {"protocol": 1, "op": "deploy", "args": {...}}
+    {"protocol": 1, "client": "0.1.0", "op": "deploy", "args": {...}}
 
 and the engine answers each with any number of events and then exactly one
 ``result`` or ``error``::
 
     {"kind": "journal", "entry": {...}}
-    {"kind": "result", "value": {...}}
-    {"kind": "error", "error": {"what": "...", "why": "...", "hint": "...", "exit_code": 3}}
+    {"kind": "result", "value": {...}, "engine": "0.1.0", "protocol": 1}
+    {"kind": "error", "error": {"what": "...", "why": "...", "hint": "...", "exit_code": 3}, "engine": "0.1.0", ...}
 
-End of input is not a cancel: a deployment that was accepted goes on without its client.
+End of input is not a cancel: a deployment that was accepted goes on without its
+client. A client that wants it reverted says so, with ``cancel``, over any connection.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import enum
 import json
 from typing import Any
 
-from fairway.engine.contract.errors import Invalid
+import fairway
+from fairway.engine.contract.errors import Invalid, OtherVersion
 from fairway.engine.contract.fields import Fields, parse_json
+from fairway.engine.contract.versions import UPGRADE
 
 PROTOCOL = 1
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -33,14 +36,38 @@ class Operation(enum.Enum):
 
     HELLO = "hello"
     CONFIGURE = "configure"
+    INSTALL_UNIT = "install_unit"
     LOGIN = "login"
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    RESTART = "restart"
+    RECONCILE = "reconcile"
+    CANCEL = "cancel"
     FOLLOW = "follow"
     STATUS = "status"
     HISTORY = "history"
+    LEDGER = "ledger"
+    PRUNE = "prune"
     LOGS = "logs"
     DOCTOR = "doctor"
+    EDGE_UPGRADE = "edge-upgrade"
+    SURVEY = "survey"
+    TRUST = "trust"
+    SET_TRUST = "set-trust"
+    EVIDENCE = "evidence"
+    JUDGE = "judge"
+    GATE = "gate"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+
+
+class EventKind(enum.Enum):
+    """What an engine tells before it answers. A client passes over a kind it does not know: none decides anything."""
+
+    NOTICE = "notice"
+    JOURNAL = "journal"
+    LOG = "log"
+    ENTRY = "entry"
 
 
 class Outcome(enum.Enum):
@@ -48,6 +75,7 @@ class Outcome(enum.Enum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     UNCHANGED = "unchanged"
 
 
@@ -58,7 +86,12 @@ def encode(document: dict[str, Any]) -> bytes:
 
 def request(operation: Operation, **args: Any) -> dict[str, Any]:
     """Build a request; the arguments are the operation's own."""
-    return {"protocol": PROTOCOL, "op": operation.value, "args": args}
+    return {"protocol": PROTOCOL, "client": fairway.__version__, "op": operation.value, "args": args}
+
+
+def answer(document: dict[str, Any]) -> dict[str, Any]:
+    """Complete the line that ends an answer, result or error, with which engine gave it."""
+    return {**document, "engine": fairway.__version__, "protocol": PROTOCOL}
 
 
 def read_request(line: bytes) -> tuple[Operation, Fields]:
@@ -68,15 +101,17 @@ def read_request(line: bytes) -> tuple[Operation, Fields]:
     fields = Fields(parse_json(line, "the request"), "request")
     version = fields.integer("protocol")
     if version != PROTOCOL:
-        raise Invalid(
-            f"the client speaks protocol {version}, this engine speaks {PROTOCOL}",
-            hint="bring the host to the client's version with: fairway bootstrap <environment>",
-        )
+        # Nothing else in it means for certain what it means here.
+        older = "this engine" if version > PROTOCOL else "the client"
+        hint = "fairway bootstrap <environment>" if version > PROTOCOL else UPGRADE
+        raise OtherVersion(f"the client speaks protocol {version}, this engine {PROTOCOL}: {older} is older", hint=hint)
+    if fields.has("client"):
+        fields.text("client", max_length=50)
     name = fields.text("op", max_length=40)
     try:
         operation = Operation(name)
     except ValueError:
-        raise Invalid(
+        raise OtherVersion(
             f"this engine does not know the operation {name!r}",
             hint="update the host: fairway bootstrap <environment>",
         ) from None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
 from fairway.engine.contract.names import PinnedImage, Slot
+from fairway.engine.contract.trust import Policy
 from fairway.engine.model import Placement
+from fairway.engine.process import Check
 from fairway.engine.releases import StoredRelease
 
 Report = Callable[[str], None]
@@ -27,7 +29,12 @@ class Container:
     started_at: str
     error: str
     addresses: tuple[str, ...]
+    pid: int = 0
+    stop_grace_s: float = 10.0
+    restarts: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: Directories of the host that it may write to.
+    writes: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -44,11 +51,38 @@ class Launch:
     placement: Placement
 
 
+@dataclass(frozen=True)
+class Migrated:
+    """What a migrator did: its last word, and the migrations on record before and after.
+
+    The two are None when the database is not in this project and cannot be asked.
+    """
+
+    said: str
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a deployment finds of the services it needs and does not change.
+
+    ``down`` are not up and healthy; ``changed`` run with another definition than
+    the release's compose file has now.
+    """
+
+    up: tuple[str, ...]
+    down: tuple[str, ...]
+    changed: tuple[str, ...]
+    edge_down: bool
+
+
 class Driver(abc.ABC):
     """What a deployment needs of the system that runs the containers.
 
     Every method may be called again after a crash and then finds what the first
-    call left.
+    call left. ``check`` is called several times a second while a method waits;
+    what it raises ends the waiting.
     """
 
     @abc.abstractmethod
@@ -56,11 +90,19 @@ class Driver(abc.ABC):
         """Refuse a release this host cannot run, before anything is touched."""
 
     @abc.abstractmethod
+    def judge(self, launch: Launch, policy: Policy) -> None:
+        """Refuse a release that asks for more of this host than the policy allows, before anything else is done."""
+
+    @abc.abstractmethod
     def has_image(self, image: PinnedImage) -> bool:
         """Say whether the image is on the host, by digest."""
 
     @abc.abstractmethod
-    def pull(self, image: PinnedImage, report: Report) -> None:
+    def missing_services(self, launch: Launch) -> list[str]:
+        """Return the images of the supporting services and the edge that are not on the host, by their names."""
+
+    @abc.abstractmethod
+    def pull(self, image: PinnedImage, report: Report, check: Check) -> None:
         """Bring the image to the host by digest."""
 
     @abc.abstractmethod
@@ -68,16 +110,29 @@ class Driver(abc.ABC):
         """Return the free space where images are kept."""
 
     @abc.abstractmethod
-    def start_services(self, launch: Launch, report: Report) -> str:
-        """Have the supporting services up and healthy, and the edge; return what was done."""
+    def services(self, launch: Launch) -> Services:
+        """Look at the supporting services and the edge."""
 
     @abc.abstractmethod
-    def migrate(self, launch: Launch, deployment_id: str, report: Report) -> str:
+    def start_services(
+        self, launch: Launch, found: Services, recreate: Sequence[str], report: Report, check: Check
+    ) -> None:
+        """Have up and healthy what was found down, the edge too; recreate only the services named."""
+
+    @abc.abstractmethod
+    def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         """Run the migrator once to its end. Raises ``Failed`` with the database's error."""
 
     @abc.abstractmethod
-    def remove_migrator(self, deployment_id: str) -> None:
-        """Remove what is left of a migrator."""
+    def end_migrator(self, launch: Launch, deployment_id: str, report: Report, *, patience_s: float) -> Migrated:
+        """Have no migrator of this deployment at work any more, in a container or in the database.
+
+        One that still runs may come to its end for ``patience_s``.
+        """
+
+    @abc.abstractmethod
+    def applied(self, launch: Launch) -> tuple[str, ...] | None:
+        """Return the migrations on record in the database, None when it cannot be asked."""
 
     @abc.abstractmethod
     def start_slot(self, launch: Launch, slot: Slot) -> None:
@@ -89,15 +144,23 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def stop_slot(self, slot: Slot) -> None:
-        """Stop and remove what is in a slot."""
+        """Ask what is in a slot to end, give it the time its definition grants, and remove it."""
 
     @abc.abstractmethod
     def slots(self) -> dict[Slot, Container]:
         """Return what is in the slots now."""
 
     @abc.abstractmethod
-    def move_workers(self, launch: Launch) -> str:
-        """Have the workers run this release."""
+    def move_workers(self, launch: Launch, check: Check) -> str:
+        """Have the workers run this release; raises ``Failed`` when one does not stay up."""
+
+    @abc.abstractmethod
+    def containers(self, role: str) -> list[Container]:
+        """Return what Fairway has started in a role: ``app``, ``edge``, ``migrator`` or ``worker``."""
+
+    @abc.abstractmethod
+    def resume(self, container: Container) -> None:
+        """Start a container that is stopped, as it is."""
 
     @abc.abstractmethod
     def log_tail(self, slot: Slot, lines: int) -> str:

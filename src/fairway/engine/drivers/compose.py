@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from fairway.engine import clock, docker
-from fairway.engine.contract.errors import Failed, Invalid, Unreachable
+from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.names import PinnedImage, Slot
-from fairway.engine.drivers import Container, Driver, Launch, Report
+from fairway.engine.contract.trust import Policy
+from fairway.engine.database import Database
+from fairway.engine.drivers import Container, Driver, Launch, Migrated, Report, Services
+from fairway.engine.drivers.containers import Containers, is_up
+from fairway.engine.drivers.migrator import Migrator
 from fairway.engine.edge import Edge
 from fairway.engine.files import write_atomically
 from fairway.engine.hostconfig import HostConfig
+from fairway.engine.instances.settling import put_in_order
 from fairway.engine.layout import Layout
 from fairway.engine.model import (
     EDGE_SERVICE,
+    LABEL,
     EdgeMounts,
     Model,
     Naming,
     check_roles,
+    is_postgres,
     published_ports,
     restart_policy,
+    service_images,
+    session_options,
     slot_service,
     supporting_services,
     with_edge,
@@ -31,12 +39,21 @@ from fairway.engine.model import (
     with_slot,
     with_workers,
 )
-from fairway.engine.process import Completed, run, stream
+from fairway.engine.process import Check, run, stream
 from fairway.engine.redact import Redactor
+
+if TYPE_CHECKING:
+    from fairway.engine.gate.paths import Ground
 
 _PULL_PATIENCE_S = 1800.0
 _SERVICES_PATIENCE_S = 300.0
 _EDGE_PATIENCE_S = 20.0
+# A worker without a health check is given this long to fall over.
+_WORKERS_SETTLE_S = 1.0
+_LOOK_EVERY_S = 0.2
+_LOG_LINES = 15
+_SERVICE_LABEL = "com.docker.compose.service"
+_HASH_LABEL = "com.docker.compose.config-hash"
 
 
 class ComposeDriver(Driver):
@@ -48,17 +65,57 @@ class ComposeDriver(Driver):
         self._edge = edge
         self._redact = redact
         self._naming = Naming(host.project)
+        self._containers = Containers(layout, redact)
         self._models: dict[str, Model] = {}
+        self._refused: dict[str, Refused] = {}
 
     def check(self, launch: Launch) -> None:
         model = self._model(launch)
         check_roles(model, launch.stored.release.compose)
         published_ports(model, launch.stored.release.compose)
 
-    def has_image(self, image: PinnedImage) -> bool:
-        return self._run(docker.inspect_image(image.reference)).returncode == 0
+    def judge(self, launch: Launch, policy: Policy) -> None:
+        # Only what starts containers from a bundle waits for these imports.
+        from fairway.engine.gate.compose_policy import model_findings, refuse_unallowed, text_findings
 
-    def pull(self, image: PinnedImage, report: Report) -> None:
+        stored, environment = launch.stored, self._host.environment
+        file, ground = stored.release.compose.file, self._ground()
+        findings = text_findings(stored.compose_text, ground)
+        try:
+            refuse_unallowed(findings, policy.allow, file=file, environment=environment)
+        except Refused as error:
+            # Rendering is what would read the files it names: it is not rendered later, either.
+            self._refused[stored.name] = error
+            raise
+        findings += model_findings(self._model(launch), stored.release, ground)
+        try:
+            refuse_unallowed(findings, policy.allow, file=file, environment=environment)
+        except Refused as error:
+            # A path may have been filled in from the host's settings.
+            raise Refused(error.what, why=self._redact(error.why), hint=error.hint) from None
+
+    def _ground(self) -> Ground:
+        from fairway.engine.gate.paths import Ground, follow_links, known_sockets
+
+        present = self._containers.of_project(self._host.project)
+        return Ground(
+            deploy_path=str(self._layout.deploy_path),
+            project=self._host.project,
+            port=self._host.port,
+            follow=follow_links,
+            written=tuple(dict.fromkeys(path for container in present for path in container.writes)),
+            sockets=known_sockets(self._containers.env().get("DOCKER_HOST", "")),
+        )
+
+    def has_image(self, image: PinnedImage) -> bool:
+        return self._containers.run(docker.inspect_image(image.reference)).returncode == 0
+
+    def missing_services(self, launch: Launch) -> list[str]:
+        model = self._model(launch)
+        wanted = [*service_images(model, launch.stored.release.compose), self._host.edge_image]
+        return [name for name in wanted if self._containers.run(docker.inspect_image(name)).returncode != 0]
+
+    def pull(self, image: PinnedImage, report: Report, check: Check) -> None:
         said: list[str] = []
         layers = 0
 
@@ -69,44 +126,55 @@ class ComposeDriver(Driver):
                 layers += 1
                 report(f"{image.repository.path}: {layers} layers")
 
-        code = stream(docker.pull(image.reference), env=self._env(), on_line=on_line)
+        argv = docker.pull(image.reference)
+        code = stream(argv, env=self._containers.env(), on_line=on_line, timeout_s=_PULL_PATIENCE_S, check=check)
         if code != 0:
             raise pull_failure(image, self._redact("\n".join(said[-5:])))
 
     def free_bytes(self) -> int:
-        done = self._run(docker.info())
+        done = self._containers.run(docker.info())
         try:
             root = json.loads(done.stdout)["DockerRootDir"]
             figures = os.statvfs(root)
         except (ValueError, KeyError, TypeError, OSError):
             raise Failed(
-                "Docker does not say where it keeps images", why=self._tail(done), hint="docker info"
+                "Docker does not say where it keeps images", why=self._containers.tail(done), hint="docker info"
             ) from None
         return figures.f_bavail * figures.f_frsize
 
-    def start_services(self, launch: Launch, report: Report) -> str:
+    def services(self, launch: Launch) -> Services:
+        model, roles = self._model(launch), launch.stored.release.compose
+        present = {c.labels.get(_SERVICE_LABEL): c for c in self._containers.of_project(self._host.project)}
+        wanted = supporting_services(model, roles)
+        up = [name for name in wanted if is_up(present.get(name))]
+        hashes = self._definition_hashes(model) if up else {}
+        changed = [n for n in up if present[n].labels.get(_HASH_LABEL) not in (None, hashes.get(n))]
+        down = tuple(name for name in wanted if name not in up)
+        edge_down = not is_up(present.get(EDGE_SERVICE)) or not self._edge.answers()
+        return Services(tuple(up), down, tuple(changed), edge_down)
+
+    def start_services(
+        self, launch: Launch, found: Services, recreate: Sequence[str], report: Report, check: Check
+    ) -> None:
         model = self._model(launch)
-        roles = launch.stored.release.compose
-        present = {c.labels.get("com.docker.compose.service"): c for c in self._project_containers()}
-        services = supporting_services(model, roles)
-        down = [name for name in services if not _is_up(present.get(name))]
-        if down:
-            report(f"starting {', '.join(down)}")
+        wait = ("--wait", "--wait-timeout", str(int(_SERVICES_PATIENCE_S)))
+        if found.down:
+            report(f"starting {', '.join(found.down)}")
             # Recreating a database because its definition changed is the operator's decision, never a deploy's.
-            self._up(
-                model,
-                launch,
-                down,
-                "--no-recreate",
-                "--wait",
-                "--wait-timeout",
-                str(int(_SERVICES_PATIENCE_S)),
-            )
-        if not _is_up(present.get(EDGE_SERVICE)) or not self._edge.answers():
+            self._up(model, found.down, "--no-recreate", *wait, check=check)
+        if recreate:
+            report(f"recreating {', '.join(recreate)}, as asked")
+            self._up(model, recreate, "--no-deps", *wait, check=check)
+        if found.edge_down:
             report("starting the edge")
             self._start_edge(model, launch)
-            down.append("edge")
-        return f"started {', '.join(down)}" if down else f"{', '.join(services) or 'nothing'} already up"
+            put_in_order(self._layout, self._host, report)
+
+    def _definition_hashes(self, model: Model) -> dict[str, str]:
+        argv = docker.compose_hashes(self._host.project, self._layout.deploy_path)
+        done = self._containers.run(argv, stdin=json.dumps(model))
+        pairs = [line.split() for line in done.stdout.splitlines()]
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
     def _start_edge(self, model: Model, launch: Launch) -> None:
         roles = launch.stored.release.compose
@@ -119,138 +187,191 @@ class ComposeDriver(Driver):
             config_dir=str(self._layout.edge),
             run_dir=str(self._layout.edge_run),
         )
-        self._up(with_edge(model, roles, self._naming, mounts), launch, [EDGE_SERVICE], "--no-deps")
+        # One that runs owns the published port: another image takes over from it (fairway edge upgrade).
+        runs = any(container.running for container in self._containers.inspect([self._naming.edge]))
+        keep = ["--no-recreate"] if runs else []
+        self._up(with_edge(model, roles, self._naming, mounts), [EDGE_SERVICE], "--no-deps", *keep)
         deadline = clock.monotonic() + _EDGE_PATIENCE_S
         while not self._edge.answers():
             if clock.monotonic() > deadline:
                 raise Failed(
                     "the edge did not come up",
-                    why=self._redact(self._container_log(self._naming.edge, 10)),
+                    why=self._containers.log(self._naming.edge, 10),
                     hint="mend what its log names, then deploy again",
                 )
             clock.sleep(0.05)
 
-    def migrate(self, launch: Launch, deployment_id: str, report: Report) -> str:
+    def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
+        roles, limits = launch.stored.release.compose, launch.stored.release.migrations
+        model = self._model(launch)
+        migrator = self._migrator(launch, deployment_id)
+
+        def start(server_version: int | None) -> None:
+            options = session_options(limits, server_version)
+            alone = with_migrator(model, roles, self._naming, deployment_id, launch.placement, options)
+            self._up(alone, [roles.migrator_service], "--no-deps", "--pull", "never")
+
+        try:
+            return migrator.run(start, limits, report, check)
+        finally:
+            log = self._layout.deployment(deployment_id) / "migrate.log"
+            write_atomically(log, self._redact("\n".join(migrator.said) + "\n").encode())
+
+    def end_migrator(self, launch: Launch, deployment_id: str, report: Report, *, patience_s: float) -> Migrated:
+        return self._migrator(launch, deployment_id).end(report, patience_s=patience_s)
+
+    def applied(self, launch: Launch) -> tuple[str, ...] | None:
+        return self._migrator(launch, "").applied()
+
+    def _migrator(self, launch: Launch, deployment_id: str) -> Migrator:
         name = self._naming.migration(deployment_id)
-        if not self._inspect([name]):
-            roles = launch.stored.release.compose
-            model = with_migrator(self._model(launch), roles, self._naming, deployment_id, launch.placement)
-            self._up(model, launch, [roles.migrator_service], "--no-deps")
-        said: list[str] = []
+        return Migrator(self._containers, name, deployment_id, self._database(launch))
 
-        def on_line(line: str) -> None:
-            said.append(self._redact(line))
-            report(said[-1])
-
-        stream(docker.logs(name, tail=1000, follow=True), env=self._env(), on_line=on_line)
-        code = self._run(docker.wait(name), timeout_s=3600).stdout.strip()
-        (self._layout.deployment(deployment_id) / "migrate.log").write_text("\n".join(said) + "\n")
-        if code != "0":
-            raise Failed(
-                f"the migration failed (exit code {code})",
-                why=migration_error(said),
-                hint="mend the migration and release again; the old release goes on serving",
-            )
-        self.remove_migrator(deployment_id)
-        return said[-1] if said else "the migrator said nothing"
-
-    def remove_migrator(self, deployment_id: str) -> None:
-        self._run(docker.remove(self._naming.migration(deployment_id)))
+    def _database(self, launch: Launch) -> Database | None:
+        named = launch.stored.release.compose.database_service
+        found = [
+            container.name
+            for container in self._containers.of_project(self._host.project)
+            if container.running
+            and (container.labels.get(_SERVICE_LABEL) == named if named else is_postgres(container.image))
+        ]
+        return Database(found[0], self._containers.env()) if len(found) == 1 else None
 
     def start_slot(self, launch: Launch, slot: Slot) -> None:
         roles = launch.stored.release.compose
         model = with_slot(self._model(launch), roles, self._naming, slot, launch.placement)
-        self._up(model, launch, [slot_service(slot)], "--no-deps", "--pull", "never")
+        # A restart is for a process that reads its settings anew, whatever the slot still runs.
+        self._up(model, [slot_service(slot)], "--no-deps", "--pull", "never", "--force-recreate")
 
     def keep_slot(self, launch: Launch, slot: Slot) -> None:
         policy = restart_policy(self._model(launch), launch.stored.release.compose)
-        done = self._run(docker.update_restart(self._naming.slot(slot), policy))
+        done = self._containers.run(docker.update_restart(self._naming.slot(slot), policy))
         if done.returncode != 0:
-            raise Failed(f"the restart policy of {slot.value} could not be set", why=self._tail(done))
+            raise Failed(f"the restart policy of {slot.value} could not be set", why=self._containers.tail(done))
 
     def stop_slot(self, slot: Slot) -> None:
         name = self._naming.slot(slot)
-        self._run(docker.stop(name))
-        self._run(docker.remove(name))
+        for container in self._containers.inspect([name]):
+            self._containers.run(docker.stop(name), timeout_s=container.stop_grace_s + 60)
+        self._containers.run(docker.remove(name))
 
     def slots(self) -> dict[Slot, Container]:
-        found = {c.name: c for c in self._inspect([self._naming.slot(slot) for slot in Slot])}
+        found = {c.name: c for c in self._containers.inspect([self._naming.slot(slot) for slot in Slot])}
         return {slot: found[self._naming.slot(slot)] for slot in Slot if self._naming.slot(slot) in found}
 
-    def move_workers(self, launch: Launch) -> str:
+    def other_containers(self) -> dict[str, tuple[Container, ...]]:
+        """Return the project's containers outside the slots, by their Compose service."""
+        slots = {self._naming.slot(slot) for slot in Slot}
+        found: dict[str, tuple[Container, ...]] = {}
+        for container in self._containers.of_project(self._host.project):
+            if container.name not in slots:
+                name = container.labels.get(_SERVICE_LABEL, container.name)
+                found[name] = (*found.get(name, ()), container)
+        return found
+
+    def move_workers(self, launch: Launch, check: Check) -> str:
         roles = launch.stored.release.compose
         if not roles.workers:
             return "none"
         model = with_workers(self._model(launch), roles, launch.placement)
-        self._up(model, launch, roles.workers, "--no-deps", "--pull", "never")
+        self._up(model, roles.workers, "--no-deps", "--pull", "never", check=check)
+        self._watch_workers(roles.workers, launch.stored.release.readiness.timeout_s, check)
         return ", ".join(roles.workers)
 
+    def _watch_workers(self, workers: Sequence[str], limit_s: float, check: Check) -> None:
+        begun = clock.monotonic()
+        restarts: dict[str, int] = {}
+        while True:
+            check()
+            present = {c.labels.get(_SERVICE_LABEL): c for c in self._containers.of_project(self._host.project)}
+            waiting = []
+            for name in workers:
+                container = present.get(name)
+                reason = worker_trouble(container, restarts.setdefault(name, container.restarts if container else 0))
+                late = clock.monotonic() - begun >= limit_s
+                if reason is None and container is not None and container.health == "starting":
+                    waiting.append(name)
+                    reason = f"not healthy within {limit_s:g} s" if late else None
+                if reason is not None:
+                    log = self._containers.log(container.name, _LOG_LINES) if container else ""
+                    raise Failed(
+                        f"the worker {name} does not stay up: {reason}",
+                        why=log or "it said nothing",
+                        hint="the last lines above are its own; everything went back to the release before",
+                    )
+            if not waiting and clock.monotonic() - begun >= _WORKERS_SETTLE_S:
+                return
+            clock.sleep(_LOOK_EVERY_S)
+
+    def containers(self, role: str) -> list[Container]:
+        return [
+            found
+            for found in self._containers.of_project(self._host.project)
+            if found.labels.get(LABEL + "role") == role
+        ]
+
+    def resume(self, container: Container) -> None:
+        done = self._containers.run(docker.start(container.name))
+        if done.returncode != 0:
+            raise Failed(f"{container.name} could not be started", why=self._containers.tail(done))
+
     def log_tail(self, slot: Slot, lines: int) -> str:
-        return self._redact(self._container_log(self._naming.slot(slot), lines))
+        return self._containers.log(self._naming.slot(slot), lines)
 
     def _model(self, launch: Launch) -> Model:
         """Render the release's compose file with this host's settings, once per release."""
         name = launch.stored.name
+        if name in self._refused:
+            raise self._refused[name]
         if name not in self._models:
             self._models[name] = self._render(launch)
         return self._models[name]
 
     def _render(self, launch: Launch) -> Model:
-        release = launch.stored.release
-        file = self._layout.release(release.tag) / "compose.yml"
-        write_atomically(file, launch.stored.files[release.compose.file])
-        argv = docker.compose_config(file, self._host.project, self._layout.deploy_path)
-        done = run(argv, env=self._env(launch.settings))
+        roles = launch.stored.release.compose
+        argv = docker.compose_config(self._host.project, self._layout.deploy_path)
+        done = run(argv, env=self._containers.env(launch.settings), stdin=launch.stored.compose_text)
         if done.returncode != 0:
             raise Invalid(
-                f"{release.compose.file} cannot be used on this host",
-                why=self._tail(done),
+                f"{roles.file} cannot be used on this host",
+                why=self._containers.tail(done),
                 hint="a variable it needs belongs in .env.production; anything else needs a new release",
             )
         model = json.loads(done.stdout)
         assert isinstance(model, dict)
         return model
 
-    def _up(self, model: Model, launch: Launch, services: Iterable[str], *flags: str) -> None:
+    def _up(self, model: Model, services: Iterable[str], *flags: str, check: Check | None = None) -> None:
         argv = docker.compose_up(self._host.project, self._layout.deploy_path, list(services), *flags)
-        done = run(argv, env=self._env(), stdin=json.dumps(model), timeout_s=_SERVICES_PATIENCE_S + 60)
-        if done.returncode != 0:
+        said: list[str] = []
+        code = stream(
+            argv,
+            env=self._containers.env(),
+            on_line=said.append,
+            stdin=json.dumps(model),
+            timeout_s=_SERVICES_PATIENCE_S + 60,
+            check=check,
+        )
+        if code != 0:
             raise Failed(
                 f"{', '.join(services)} did not start",
-                why=self._tail(done),
-                hint="docker compose says why above",
+                why=self._redact("\n".join(said[-15:])[-1500:]),
+                hint="the last line above is Docker's own reason",
             )
 
-    def _project_containers(self) -> list[Container]:
-        ids = self._run(docker.list_project(self._host.project)).stdout.split()
-        return self._inspect(ids) if ids else []
 
-    def _inspect(self, names: list[str]) -> list[Container]:
-        done = self._run(docker.inspect_containers(names))
-        try:
-            found = json.loads(done.stdout or "[]")
-        except ValueError:
-            found = None
-        if found is None or (done.returncode != 0 and "o such container" not in done.stderr):
-            raise Unreachable(
-                "the Docker daemon does not answer",
-                why=self._tail(done),
-                hint="systemctl status docker, on the host",
-            )
-        return [_container(document) for document in found]
+def worker_trouble(container: Container | None, restarts_before: int) -> str | None:
+    """Say why a worker that was just started is no good, or None while nothing speaks against it.
 
-    def _container_log(self, name: str, lines: int) -> str:
-        done = self._run(docker.logs(name, tail=lines))
-        return (done.stdout + done.stderr).strip()
-
-    def _run(self, argv: list[str], *, timeout_s: float = 120.0) -> Completed:
-        return run(argv, env=self._env(), timeout_s=timeout_s)
-
-    def _env(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        return docker.environment(self._layout.docker_config, extra)
-
-    def _tail(self, done: Completed) -> str:
-        return self._redact((done.stderr or done.stdout).strip()[-1500:])
+    One that runs this release already may have been restarted long ago; that is no trouble now.
+    """
+    if container is None:
+        return "it is gone"
+    if container.oom_killed:
+        return "it was killed for using more memory than it may (out of memory)"
+    if container.restarts > restarts_before or container.status in ("exited", "dead", "restarting"):
+        return f"it exited with code {container.exit_code}"
+    return "its health check fails" if container.health == "unhealthy" else None
 
 
 def pull_failure(image: PinnedImage, said: str) -> Failed:
@@ -266,35 +387,3 @@ def pull_failure(image: PinnedImage, said: str) -> Failed:
     else:
         hint = f"see whether the host reaches {registry}, then deploy again; what serves was not touched"
     return Failed(f"{image.repository.path} could not be pulled from {registry}", why=said, hint=hint)
-
-
-def migration_error(said: list[str]) -> str:
-    """Pick what the database said out of a migrator's output, and keep the end of the rest."""
-    errors = [line for line in said if re.search(r"\b(ERROR|FATAL|Error|Exception)\b", line)]
-    tail = said[-8:]
-    return "\n".join([*(line for line in errors[-2:] if line not in tail), *tail]) or "the migrator said nothing"
-
-
-def _is_up(container: Container | None) -> bool:
-    return container is not None and container.running and container.health in (None, "healthy")
-
-
-def _container(document: dict[str, Any]) -> Container:
-    state, config = document["State"], document["Config"]
-    health = state.get("Health")
-    return Container(
-        name=str(document["Name"]).lstrip("/"),
-        status=str(state["Status"]),
-        exit_code=int(state["ExitCode"]),
-        oom_killed=bool(state.get("OOMKilled")),
-        health=str(health["Status"]) if health else None,
-        image=str(config["Image"]),
-        started_at=str(state["StartedAt"]),
-        error=str(state.get("Error") or ""),
-        addresses=tuple(
-            str(network["IPAddress"])
-            for network in (document["NetworkSettings"].get("Networks") or {}).values()
-            if network.get("IPAddress")
-        ),
-        labels=dict(config.get("Labels") or {}),
-    )

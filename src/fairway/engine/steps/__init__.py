@@ -1,12 +1,14 @@
 """The deployment as a table of steps, in order. The table is the program.
 
-Everything before ``switch`` is invisible to a visitor and is undone when a step
-fails; from ``drain`` on the new release serves and what is left is finished.
+What a step before ``drain`` did is undone when it or a later one fails; from
+``drain`` on the new release serves for good and what is left is finished. What a
+restart does is each step's ``recovery``.
 """
 
 from __future__ import annotations
 
 from fairway.engine.steps.base import Step
+from fairway.engine.steps.canary import Canary
 from fairway.engine.steps.drain import Drain
 from fairway.engine.steps.migrate import Migrate
 from fairway.engine.steps.preflight import Preflight
@@ -14,6 +16,7 @@ from fairway.engine.steps.pull import Pull
 from fairway.engine.steps.ready import Ready
 from fairway.engine.steps.record import Record
 from fairway.engine.steps.services import Services
+from fairway.engine.steps.soak import Soak
 from fairway.engine.steps.start import Start
 from fairway.engine.steps.switch import Switch
 from fairway.engine.steps.verify import Verify
@@ -27,8 +30,10 @@ STEPS: tuple[Step, ...] = (
     Migrate(),
     Start(),
     Ready(),
+    Canary(),
     Switch(),
     Workers(),
+    Soak(),
     Drain(),
     Record(),
 )

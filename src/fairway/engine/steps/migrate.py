@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fairway.engine.deployment import Action, Deployment
-from fairway.engine.steps.base import Step
+from fairway.engine.deployment import Deployment
+from fairway.engine.steps.base import Direction, Recovery, Step
+
+# A migrator whose engine was lost is left to its work this long; its transaction is nearer to its end than a new one.
+_LEFT_TO_FINISH_S = 30.0
 
 
 class Migrate(Step):
@@ -14,15 +17,37 @@ class Migrate(Step):
     """
 
     name = "migrate"
+    recovery = Recovery(
+        Direction.UNDO,
+        "a migrator at work or ended, perhaps with its statement still running in the database",
+        "waits for it, then ends it and its database sessions, and reads what was applied; what it committed stays",
+    )
 
     def needed(self, deployment: Deployment) -> bool:
-        return deployment.request.action is Action.DEPLOY
+        return deployment.migrates
+
+    def plan(self, deployment: Deployment) -> str:
+        applied = deployment.driver.applied(deployment.launch)
+        now = f"; on record now: {_last(applied)}" if applied is not None else ""
+        return f"run {deployment.release.migrator.repository.path}@{deployment.release.migrator.digest.short}{now}"
 
     def run(self, deployment: Deployment) -> str:
-        report = deployment.journal.progress
         identity = deployment.request.id
-        return deployment.driver.migrate(deployment.launch, identity, lambda line: report(self.name, line))
+        done = deployment.driver.migrate(
+            deployment.launch, identity, deployment.told(self.name), deployment.refuse_cancelled
+        )
+        deployment.journal.noted(self.name, before=done.before, after=done.after)
+        return deployment.redact(done.said)
 
     def undo(self, deployment: Deployment) -> str | None:
-        deployment.driver.remove_migrator(deployment.request.id)
-        return "the migrator is removed; what it committed stays"
+        # A deployment that failed or was cancelled has somebody waiting; one that was lost has not.
+        patience_s = 0.0 if deployment.attended else _LEFT_TO_FINISH_S
+        told = deployment.told(self.name)
+        left = deployment.driver.end_migrator(deployment.launch, deployment.request.id, told, patience_s=patience_s)
+        deployment.journal.noted(self.name, after=left.after)
+        record = f" (on record: {_last(left.after)})" if left.after is not None else ""
+        return f"the migrator is removed; what it committed stays{record}"
+
+
+def _last(applied: tuple[str, ...] | None) -> str:
+    return applied[-1] if applied else "nothing"

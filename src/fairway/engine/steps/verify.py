@@ -1,18 +1,52 @@
-"""Verify: is this the release it says it is, and may it run here?"""
+"""Verify: is this the release it says it is, and does the gate let it run here?"""
 
 from __future__ import annotations
 
 from fairway.engine.contract.errors import Refused
-from fairway.engine.deployment import Deployment
-from fairway.engine.steps.base import Step
+from fairway.engine.contract.manifest import NamedRelease
+from fairway.engine.deployment import Action, Deployment
+from fairway.engine.gate.consult import consult, refuse_unmet
+from fairway.engine.gate.decide import Decision
+from fairway.engine.steps.base import Direction, Recovery, Step
 
 
 class Verify(Step):
-    """Check the manifest and the bundle, byte by byte, and that they are meant for this host."""
+    """Check the manifest and the bundle, byte by byte, that they are meant for this host, and the evidence.
+
+    A rollback needs no new evidence: it goes only to what served here.
+    """
 
     name = "verify"
+    recovery = Recovery(Direction.UNDO, "a release that was being checked", "nothing: nothing was touched")
+
+    def plan(self, deployment: Deployment) -> str:
+        self._refuse_foreign(deployment)
+        return self._said(deployment, self._decision(deployment))
 
     def run(self, deployment: Deployment) -> str:
+        self._refuse_foreign(deployment)
+        decision = self._decision(deployment)
+        if decision is not None and decision.rests_on:
+            deployment.journal.noted(self.name, evidence=decision.evidence)
+        return self._said(deployment, decision)
+
+    def _decision(self, deployment: Deployment) -> Decision | None:
+        if deployment.request.action is not Action.DEPLOY:
+            return None
+        active = deployment.request.before.active
+        named = NamedRelease(deployment.stored.name, deployment.release)
+        host = deployment.host
+        replaces = active.release if active else None
+        decision = consult(deployment.layout, host, named, deployment.evidence, replaces)
+        refuse_unmet(decision, named, host.environment)
+        return decision
+
+    def _said(self, deployment: Deployment, decision: Decision | None) -> str:
+        stored = deployment.stored
+        said = f"release {stored.name.short}, {len(stored.files)} files in the bundle"
+        return f"{said}; {decision.words}" if decision is not None and decision.rests_on else said
+
+    def _refuse_foreign(self, deployment: Deployment) -> None:
         stored, host, request = deployment.stored, deployment.host, deployment.request
         if stored.name != request.release:
             raise Refused(
@@ -30,4 +64,3 @@ class Verify(Step):
                 why=f"{host.environment} takes only what a commit describes",
                 hint="commit, release again, and prove that release first",
             )
-        return f"release {stored.name.short}, {len(stored.files)} files in the bundle"

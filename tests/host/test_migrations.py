@@ -1,0 +1,73 @@
+"""Migrations run once, whatever becomes of the engine, and never hold the site up for a lock."""
+
+from __future__ import annotations
+
+import threading
+
+from testbed import changes
+from testbed.load import Load
+from testbed.waiting import wait_for
+from testbed.workspace import Workspace
+from tests.host.asking import history, release, serving, sql, start_on, wait_for_step
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fairway-%'"
+
+
+def _kill_engine(work: Workspace) -> None:
+    work.host("staging").sh(f"pkill -KILL -f '{work.deploy_path}/[.]fairway/engine/current serve'")
+
+
+def test_a_migrator_whose_engine_was_killed_is_waited_for_before_anything_is_decided(workspace: Workspace) -> None:
+    work = workspace
+    first = start_on(work, "staging")
+    changes.slow_migration(work, 8)
+    tag = release(work)
+    client = work.start_fairway("deploy", "staging", tag)
+    wait_for_step(work, "staging", "migrate")
+    wait_for("the migrator's session", lambda: sql(work, "staging", SESSIONS) == "1")
+    _kill_engine(work)
+    client.communicate(timeout=60)
+    done = work.fairway("deploy", "staging", tag)
+    assert f"undid the interrupted deploy of {tag[:11]}, lost in migrate" in done.stderr
+    assert serving(work, "staging") == tag
+    lost, again = history(work, "staging")[1:]
+    assert (lost["outcome"], lost["schema"]["after"]) == ("failed", ["alembic 0008"])
+    assert again["schema"] == {"before": ["alembic 0008"], "after": ["alembic 0008"]}
+    assert first != tag
+
+
+def test_the_statement_of_a_killed_migrator_does_not_commit_behind_our_back(workspace: Workspace) -> None:
+    work = workspace
+    start_on(work, "staging")
+    changes.slow_migration(work, 300)
+    tag = release(work)
+    client = work.start_fairway("deploy", "staging", tag)
+    identity = wait_for_step(work, "staging", "migrate")
+    wait_for("the migrator's session", lambda: sql(work, "staging", SESSIONS) == "1")
+    work.host("staging").docker("kill", "--signal", "KILL", f"{work.project}-migrate-{identity}")
+    said, _ = client.communicate(timeout=60)
+    assert client.returncode == 1
+    assert "the migration failed (exit code 137)" in said
+    assert sql(work, "staging", SESSIONS) == "0"
+    assert sql(work, "staging", "SELECT to_regclass('slowly_made') IS NULL") == "t"
+
+
+def test_a_lock_that_somebody_holds_is_waited_for_briefly_and_tried_again(workspace: Workspace) -> None:
+    work = workspace
+    work.configure(migrations={"lock_timeout_s": 1, "attempts": 6})
+    work.commit("Wait for a lock for a second")
+    start_on(work, "staging")
+    changes.altered_table(work)
+    tag = release(work)
+    hold = threading.Thread(
+        target=sql, args=(work, "staging", "BEGIN; LOCK TABLE people IN ACCESS SHARE MODE; SELECT pg_sleep(15); COMMIT")
+    )
+    with Load(work.url("staging", "/api/health"), connections=4, rate_per_s=50) as load:
+        hold.start()
+        done = work.fairway("deploy", "staging", tag)
+        hold.join()
+    assert "a lock stood in the way for 1 s; trying again" in done.stderr
+    assert serving(work, "staging") == tag
+    assert load.report.reasons == {}
+    schema = history(work, "staging")[-1]["schema"]
+    assert schema == {"before": ["alembic 0005"], "after": ["alembic 0009"]}
