@@ -105,6 +105,10 @@ class Site:
             "find /etc/nginx -type f -exec sha256sum {} + | sort; find /etc/nginx -printf '%p %u %g %m\\n' | sort"
         )
 
+    def places(self) -> str:
+        """Return what lies where Fairway would put something; runc's own files there come and go."""
+        return self.host.sh("ls -a --ignore='runc-process*' /tmp /opt /home/deploy")
+
     def answers(self) -> str:
         """Return which release nginx gives to a visitor."""
         headers = self.host.sh(f"curl -fsS -o /dev/null -D - localhost:{WEB}/api/health")
@@ -151,11 +155,15 @@ def _by_hand(host: Host, work: Workspace, tag: str) -> Site:
     )
     host.sh("rm -f /etc/nginx/sites-enabled/default /root/.docker/config.json")
     host.put(SITE, NGINX)
+    # nginx comes last: each of its workers would count a refused connection for itself and answer 502 for 10 s.
+    wait_for("the hand-made set-up", lambda: _answers_ready(host, OLD))
     host.sh(f"ln -s {SITE} /etc/nginx/sites-enabled/ && nginx")
-    wait_for(
-        "the hand-made set-up", lambda: host.run(f"curl -fsS localhost:{WEB}/api/ready", check=False).returncode == 0
-    )
+    wait_for("nginx in front of it", lambda: _answers_ready(host, WEB))
     return made
+
+
+def _answers_ready(host: Host, port: int) -> bool:
+    return host.run(f"curl -fsS localhost:{port}/api/ready", check=False).returncode == 0
 
 
 @pytest.fixture(autouse=True)
@@ -165,11 +173,6 @@ def _left_alone(site: Site) -> Iterator[None]:
     yield
     assert site.untouched() == manual
     assert site.nginx_files() == nginx
-    assert (
-        site.host.sh(f"curl -fsS -o /dev/null -D - localhost:{WEB}/api/health | grep -i x-release")
-        == ("x-release: by-hand")
-        or True
-    )
 
 
 @pytest.fixture
@@ -222,7 +225,7 @@ def _wait_for_only(load: Load, release: str, answers: int = 40) -> None:
 
 
 def test_what_runs_is_found_and_nothing_is_left_on_the_host(site: Site) -> None:
-    before = site.host.sh("ls -a /tmp /opt /home/deploy")
+    before = site.places()
     code, report = site.adopt()
     assert code == 0, report["collisions"]
     application = report["application"]
@@ -246,7 +249,7 @@ def test_what_runs_is_found_and_nothing_is_left_on_the_host(site: Site) -> None:
     for text in (site.project, f"{SITE}:3", "external: true", "traffic to-fairway --from 3000", "traffic to-manual"):
         assert text in said
     assert site.password not in said + json.dumps(report)
-    assert before == site.host.sh("ls -a /tmp /opt /home/deploy")
+    assert site.places() == before
 
 
 def test_a_collision_is_told_with_the_way_out(site: Site) -> None:
