@@ -7,6 +7,7 @@ checks: what it cannot, its ``$comment`` says.
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 import sys
@@ -48,7 +49,8 @@ def _number(minimum: float, maximum: float, described: str = "") -> Schema:
 
 
 def _nullable(schema: Schema) -> Schema:
-    return {**schema, "type": [schema["type"], "null"]}
+    choices = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **choices}
 
 
 def _object(properties: Mapping[str, Schema], described: str = "") -> Schema:
@@ -144,6 +146,9 @@ def release_schema() -> Schema:
                     "Each migration, by its path relative to fairway.toml.",
                     manifest.MAX_MIGRATIONS,
                 ),
+                "kind": _nullable(_choice(manifest.MigratorKind, "The tool that applies them.")),
+                "shipped": _list(_migration(), manifest.MAX_MIGRATIONS, "Each migration, in the order of applying."),
+                "status": _list({"type": "string"}, 100, "The command that tells an exec migrator's state."),
             }
         ),
         "soak": _object(
@@ -165,9 +170,28 @@ def release_schema() -> Schema:
         "$id": "https://fairway.dev/schema/release/v1.json",
         "title": "release.json",
         "$comment": "Beyond this the parser refuses duplicate keys, a whole number written with a fraction, a bundle "
-        "without the compose file, and one that holds the hosts' own files.",
+        "without the compose file, one that holds the hosts' own files, a migration shipped twice, and shipped "
+        "migrations without a kind.",
         **_object(properties, "One release of an application. The sha256 of the exact bytes is its name."),
     }
+
+
+def _migration() -> Schema:
+    recorded = _matching(manifest._RECORDED)
+    return _object(
+        {
+            "id": _matching(manifest._RECORDED, "What the tool puts on record."),
+            "digest": _digest("Of its exact bytes."),
+            "verdict": _choice(manifest.Verdict, "What holds: whether the release before it runs on."),
+            "judged": _choice(manifest.Verdict, "What Fairway found."),
+            "words": _matching(manifest._WORDS, "Why, or what the person said who reviewed it."),
+            "parents": _list(recorded, 100, "The revisions it follows, for a tool that records only heads."),
+        }
+    )
+
+
+def _choice(choices: type[enum.Enum], described: str = "") -> Schema:
+    return _described({"type": "string", "enum": [choice.value for choice in choices]}, described)
 
 
 def statement_schema() -> Schema:

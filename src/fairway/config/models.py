@@ -26,7 +26,7 @@ from fairway.config.environment import Environment, Promotion, default_prefix, r
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
 from fairway.engine.contract.errors import Invalid
-from fairway.engine.contract.manifest import bundle_path, migration_path
+from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
 from fairway.engine.contract.trust import DAYS, key_name
 
@@ -147,9 +147,11 @@ class Readiness(_Table):
 
 
 class Migrations(_Table):
-    """``[migrations]``: where they lie, the limits of the migrator's run and of its database session."""
+    """``[migrations]``: where they lie and whose they are, the limits of the migrator's run and its session."""
 
     path: MigrationsPath | None = None
+    kind: Annotated[MigratorKind | None, Field(strict=False)] = None
+    status: Annotated[tuple[str, ...], Listed] = ()
     timeout_s: float = Field(default=3600.0, ge=1, le=86400)
     lock_timeout_s: float = Field(default=5.0, ge=0.1, le=600)
     statement_timeout_s: float = Field(default=900.0, ge=0, le=86400)
@@ -345,6 +347,10 @@ def _contradictions(config: Config) -> list[str]:
     images = config.images
     if len({images.app, images.migrator, config.release_repository}) < 3:
         problems.append("images: app, migrator and release must be three different repositories")
+    if config.migrations.kind is not None and config.migrations.path is None:
+        problems.append("migrations.path: is needed with migrations.kind: it says where they lie")
+    if (config.migrations.kind is MigratorKind.EXEC) != bool(config.migrations.status):
+        problems.append('migrations.status: is the command of kind = "exec" that tells the state, and of no other kind')
     if config.env.file in (config.compose.file, *config.bundle.files):
         problems.append(f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release")
     if config.compose.file in config.bundle.files:

@@ -194,7 +194,7 @@ def _release(
     bundle: PackedBundle,
     migrations: Mapping[str, Digest],
 ) -> Release:
-    limits = config.migrations.model_dump(exclude={"path"})
+    limits = config.migrations.model_dump(exclude={"path", "kind"})
     return Release(
         project=config.project,
         tag=tag,
@@ -211,7 +211,7 @@ def _release(
         bundle=bundle.description,
         compose=ComposeRoles(**dict(config.compose)),
         readiness=Readiness(**dict(config.readiness)),
-        migrations=Migrations(**limits, files=migrations),
+        migrations=Migrations(**limits, kind=config.migrations.kind, files=migrations),
         soak=Soak(**dict(config.soak)),
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,

@@ -43,6 +43,26 @@ def test_a_manifest_says_all_there_is_to_say(release: Release) -> None:
     assert parse_release(said.to_bytes()) == said
 
 
+def _shipped(**other: Any) -> dict[str, Any]:
+    """Return a migration as ``release.json`` has it."""
+    made = {
+        "id": "0002",
+        "digest": "sha256:" + "0" * 64,
+        "verdict": "expand",
+        "judged": "review",
+        "words": "",
+        "parents": [],
+    }
+    return {**made, **other}
+
+
+def _ship(*migrations: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        document["migrations"].update(kind="alembic", shipped=list(migrations))
+
+    return change
+
+
 def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(document: dict[str, Any]) -> None:
         for key in path[:-1]:
@@ -73,6 +93,13 @@ def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_change("migrations", "files", to={"a\nb": "sha256:" + "0" * 64}), "migration's path"),
         (_change("migrations", "files", to={"a.sql": "0"}), "digest"),
         (_change("migrations", "files", to={f"{n}.sql": "sha256:" + "0" * 64 for n in range(5001)}), "at most 5000"),
+        (_change("migrations", "kind", to="liquibase"), "prisma, alembic, django, sql, exec"),
+        (_change("migrations", "shipped", to=[_shipped()]), "needs a kind"),
+        (_ship(_shipped(), _shipped()), "shipped twice"),
+        (_ship(_shipped(id="a\nb")), "id"),
+        (_ship(_shipped(verdict="fine")), "expand, contract, review"),
+        (_ship(_shipped(words="x" * 501)), "words"),
+        (_ship(_shipped(parents=["", "0001"])), "parents"),
         (_change("compose", "file", to="../docker-compose.yml"), "file"),
         (_change("compose", "file", to=".fairway/host.json"), "file"),
         (_change("compose", "app_port", to=70000), "app_port"),

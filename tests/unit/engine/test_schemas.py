@@ -12,7 +12,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from fairway.engine.contract.errors import FairwayError
-from fairway.engine.contract.manifest import Release, parse_release
+from fairway.engine.contract.manifest import Migration, MigratorKind, Release, Verdict, parse_release
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.statement import Kind, Statement, parse_statement
 from scripts import schemas
@@ -23,7 +23,7 @@ Parser = Callable[[bytes], object]
 
 
 #: What no schema can say, and this one says so: how the bundle's files, the compose file and the hosts' own fit.
-BEYOND = (("bundle", "files"), ("compose", "file"), ("env", "file"))
+BEYOND = (("bundle", "files"), ("compose", "file"), ("env", "file"), ("migrations", "kind"))
 
 
 @pytest.mark.parametrize("name", list(schemas.FILES))
@@ -60,7 +60,12 @@ def said(release: Release) -> Release:
         app=replace(release.app, config=DIGEST),
         migrator=replace(release.migrator, platforms={"linux/amd64": DIGEST, "linux/arm/v7": DIGEST}),
         compose=replace(release.compose, database_service="postgres"),
-        migrations=replace(release.migrations, files={"migrations/versions/0001 größe.sql": DIGEST}),
+        migrations=replace(
+            release.migrations,
+            files={"migrations/versions/0001 größe.sql": DIGEST},
+            kind=MigratorKind.ALEMBIC,
+            shipped=(Migration("0002", DIGEST, Verdict.EXPAND, Verdict.REVIEW, "only adds größe", ("0001",)),),
+        ),
         soak=replace(release.soak, canary=(5, 25)),
     )
 

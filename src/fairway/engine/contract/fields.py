@@ -6,6 +6,7 @@ and wrong types are refused with the path of the offending key.
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from re import Pattern
@@ -14,6 +15,7 @@ from typing import Any, Callable, TypeVar
 from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion
 
 T = TypeVar("T")
+E = TypeVar("E", bound=enum.Enum)
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
@@ -119,6 +121,14 @@ class Fields:
         if not isinstance(value, bool):
             raise self._refuse(key, "true or false", value)
         return value
+
+    def one_of(self, key: str, choices: type[E]) -> E:
+        """Take a string that is the value of an enumeration's member."""
+        value = self._take(key)
+        for choice in choices:
+            if choice.value == value:
+                return choice
+        raise self._refuse(key, f"one of {', '.join(str(choice.value) for choice in choices)}", value)
 
     def texts(self, key: str, *, max_items: int = 1000) -> tuple[str, ...]:
         """Take a list of strings."""

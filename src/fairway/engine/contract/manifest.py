@@ -6,8 +6,10 @@ run. The sha256 of its exact bytes is the release's name.
 
 from __future__ import annotations
 
+import enum
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -36,6 +38,9 @@ _URL = re.compile(r"https?://[\x21-\x7e]{1,500}")
 # Migrations have the names their framework gives them, which may be in any language.
 _PART = r"[^\x00-\x1f\x7f\\/]{1,255}"
 _MIGRATION = re.compile(rf"{_PART}(?:/{_PART}){{0,30}}")
+# What a migration tool puts on record: a revision, a folder, "app.name". In one line, whatever the language.
+_RECORDED = re.compile(r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,253}[^\x00-\x20\x7f])?")
+_WORDS = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
 _PLATFORM = re.compile(r"[a-z0-9_.()-]{1,60}(?:/[a-z0-9_.-]{1,30}){1,2}")
 
 
@@ -79,12 +84,54 @@ class Readiness:
     listen_s: float
 
 
+class MigratorKind(enum.Enum):
+    """The tool that applies a release's migrations and keeps the record of them in the database."""
+
+    PRISMA = "prisma"
+    ALEMBIC = "alembic"
+    DJANGO = "django"
+    SQL = "sql"
+    EXEC = "exec"
+
+
+class Verdict(enum.Enum):
+    """Whether the release before a migration still runs on the schema after it."""
+
+    #: It does.
+    EXPAND = "expand"
+    #: It does not: whoever has applied this cannot go back to a release without it.
+    CONTRACT = "contract"
+    #: Nobody can tell from the text; a person has to say.
+    REVIEW = "review"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One migration that a release ships, and what it does to the release before it.
+
+    ``id`` is what the tool puts on record: the folder (Prisma), the revision (Alembic), ``app.name``
+    (Django), the version (SQL files). ``parents`` are the revisions it follows, for the tools that
+    record only heads. ``digest`` is of its exact bytes. ``judged`` is what Fairway found;
+    ``verdict`` is what holds: the same, unless a person has said what a ``review`` is, and then
+    ``words`` are theirs; otherwise ``words`` say why.
+    """
+
+    id: str
+    digest: Digest
+    verdict: Verdict
+    judged: Verdict
+    words: str = ""
+    parents: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Migrations:
     """The limits of a migrator's run and of its database session, and the migrations there are.
 
     ``files`` are their paths relative to ``fairway.toml`` with their digests, empty when
-    ``fairway.toml`` does not say where they lie.
+    ``fairway.toml`` does not say where they lie. ``shipped`` are the migrations as ``kind`` knows
+    them, in the order they are applied; both are empty without a kind. ``status`` is the command
+    in the migrator image that tells an ``exec`` migrator's state, empty for the other kinds.
     """
 
     timeout_s: float
@@ -92,6 +139,9 @@ class Migrations:
     statement_timeout_s: float
     attempts: int
     files: Mapping[str, Digest] = field(default_factory=dict)
+    kind: MigratorKind | None = None
+    shipped: tuple[Migration, ...] = ()
+    status: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -322,9 +372,34 @@ def _migrations(fields: Fields) -> Migrations:
         statement_timeout_s=fields.number("statement_timeout_s", minimum=0, maximum=86400),
         attempts=fields.integer("attempts", minimum=1, maximum=100),
         files=_digests(fields, "files", migration_path, max_items=MAX_MIGRATIONS),
+        kind=fields.nullable("kind", lambda: fields.one_of("kind", MigratorKind)),
+        shipped=tuple(_migration(item) for item in fields.objects("shipped", max_items=MAX_MIGRATIONS)),
+        status=fields.texts("status", max_items=100),
     )
     fields.end()
+    if migrations.shipped and migrations.kind is None:
+        raise Invalid("release.json.migrations: shipped needs a kind")
+    if repeated := [one for one, count in Counter(m.id for m in migrations.shipped).items() if count > 1]:
+        raise Invalid(f"release.json.migrations: {repeated[0]!r} is shipped twice")
     return migrations
+
+
+def _migration(fields: Fields) -> Migration:
+    meaning = "a migration's name, in one line of at most 255 characters"
+    parents = fields.texts("parents", max_items=100)
+    for parent in parents:
+        if not _RECORDED.fullmatch(parent):
+            raise Invalid(f"release.json.migrations: parents must be {meaning}, not {parent[:60]!r}")
+    migration = Migration(
+        id=fields.matching("id", _RECORDED, meaning),
+        digest=fields.parsed("digest", Digest),
+        verdict=fields.one_of("verdict", Verdict),
+        judged=fields.one_of("judged", Verdict),
+        words=fields.matching("words", _WORDS, "one line of at most 500 characters"),
+        parents=parents,
+    )
+    fields.end()
+    return migration
 
 
 def _soak(fields: Fields) -> Soak:
@@ -348,6 +423,16 @@ def _environment(fields: Fields) -> EnvironmentFile:
     environment = EnvironmentFile(fields.parsed("file", bundle_path), required)
     fields.end()
     return environment
+
+
+def _migrations_as_json(migrations: Migrations) -> dict[str, Any]:
+    shipped = [
+        {**vars(one), "verdict": one.verdict.value, "judged": one.judged.value, "parents": list(one.parents)}
+        for one in migrations.shipped
+    ]
+    kind = migrations.kind.value if migrations.kind is not None else None
+    own = {"files": dict(migrations.files), "kind": kind, "shipped": shipped, "status": list(migrations.status)}
+    return {**vars(migrations), **own}
 
 
 def _as_json(release: Release) -> dict[str, Any]:
@@ -381,7 +466,7 @@ def _as_json(release: Release) -> dict[str, Any]:
             "database_service": release.compose.database_service,
         },
         "readiness": dict(vars(release.readiness)),
-        "migrations": {**vars(release.migrations), "files": dict(release.migrations.files)},
+        "migrations": _migrations_as_json(release.migrations),
         "soak": {**vars(release.soak), "canary": list(release.soak.canary)},
         "drain_timeout_s": release.drain_timeout_s,
         "warm_keep_s": release.warm_keep_s,
