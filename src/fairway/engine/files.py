@@ -28,17 +28,20 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def append_line(path: Path, line: bytes, *, durable: bool) -> None:
-    """Append one whole line in a single write; ``durable`` waits until the disk has it.
+    """Append one whole line, in a single write as a rule; ``durable`` waits until the disk has it.
 
     A line that an earlier crash cut short is closed first, so that it spoils
-    itself alone and never the line after it.
+    itself alone and never the line after it. Raises ``OSError`` when the disk
+    takes none of it, or only a part.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
-        os.write(descriptor, line)
+        # A disk with room for a part takes that and says nothing: the next write is the one it refuses.
+        while line:
+            line = line[os.write(descriptor, line) :]
         if durable:
             os.fsync(descriptor)
     finally:

@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
-from fairway.engine.journal import parse_lines
+from fairway.engine.journal import Mark, parse_lines
 from fairway.engine.layout import Layout
 from fairway.engine.lock import holder
 
@@ -18,10 +18,11 @@ def follow(
 ) -> dict[str, Any]:
     """Hand over each journal entry after the first ``skip`` as it is written; return the last one.
 
-    Raises ``Failed`` when the engine is gone without having ended the journal.
+    Raises ``Failed`` when the engine is gone without having ended the journal, with
+    what it had failed in.
     """
     path = layout.deployment(identity) / "journal.jsonl"
-    rest = b""
+    rest, failure = b"", ""
     with path.open("rb") as file:
         while True:
             running = holder(layout.lock) is not None
@@ -32,12 +33,14 @@ def follow(
                     skip -= 1
                 else:
                     on_entry(entry)
+                if entry.get("mark") == Mark.FAILED.value:
+                    failure = f"{entry.get('step')}: {entry.get('message')}; "
                 if entry["kind"] == "ended":
                     return {"deployment": identity, **entry}
             if not lines and not running:
                 raise Failed(
                     f"the engine was lost in the middle of the deployment {identity}",
-                    why=f"its own log is {layout.deployment(identity) / 'engine.log'} on the host",
+                    why=f"{failure}its own log is {layout.deployment(identity) / 'engine.log'} on the host",
                     hint="run the command again: it first finishes or undoes what was left",
                 )
             clock.sleep(_LOOK_EVERY_S)

@@ -41,7 +41,11 @@ def plan(deployment: Deployment) -> list[dict[str, str]]:
 
 
 def carry_out(deployment: Deployment) -> None:
-    """Run every step, or undo those that ran; the journal's last line says which."""
+    """Run every step, or undo those that ran; the journal's last line says which.
+
+    Raises what kept the host from writing down what serves, or from taking a step
+    back: the journal then stays open, for the next engine to go on.
+    """
     _go_on(deployment, STEPS, [], clock.monotonic())
 
 
@@ -49,7 +53,7 @@ def _go_on(deployment: Deployment, steps: Sequence[Step], ran: list[Step], begun
     """Run these steps after those that ran.
 
     Once the new release serves for good, a step that fails is told and the rest is
-    done all the same.
+    done all the same; only without its record a deployment does not end.
     """
     trouble: FairwayError | None = None
     for step in steps:
@@ -67,6 +71,12 @@ def _go_on(deployment: Deployment, steps: Sequence[Step], ran: list[Step], begun
             _note_failure(deployment, step, known.what)
             if not step.finishes:
                 return _take_back(deployment, ran, begun, known)
+            if step.records:
+                raise Failed(
+                    f"{deployment.request.tag.short} serves, and that is not on record yet: {known.what}",
+                    why=known.why,
+                    hint="mend that; the next command writes it down",
+                ) from error
             trouble = Failed(
                 f"{deployment.request.tag.short} serves, but: {known.what}", why=known.why, hint=known.hint
             )
@@ -110,9 +120,11 @@ def undo(deployment: Deployment, ran: Sequence[Step]) -> FairwayError | None:
     One that cannot be taken back does not stop the others; a container that has
     the traffic is never stopped, so traffic that could not be moved stays served.
     A Docker daemon that is away is waited for. Raises ``Unreachable`` when it does
-    not come back: the journal then stays open, for the next engine to go on.
+    not come back, and, after the others, ``Failed`` for a step that a full or broken
+    disk kept from it: the journal then stays open, for the next engine to go on.
     """
     stuck: FairwayError | None = None
+    kept_back: FairwayError | None = None
     deadline = clock.monotonic() + _DAEMON_PATIENCE_S
     for step in reversed(ran):
         try:
@@ -122,11 +134,15 @@ def undo(deployment: Deployment, ran: Sequence[Step]) -> FairwayError | None:
         except Exception as error:
             known = as_error(error, step.name)
             _note_failure(deployment, step, f"undo: {known.what}")
+            if isinstance(error, OSError):
+                kept_back = kept_back or known
             stuck = stuck or known
             continue
         if line is not None:
             with suppress(OSError):
                 deployment.journal.undone(step.name, line)
+    if kept_back is not None:
+        raise kept_back
     return stuck
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -59,6 +61,28 @@ def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
     path.write_bytes(b'{"kind": "step", "st')
     append_line(path, b'{"kind": "ended"}\n', durable=True)
     assert read_journal(path) == [{"kind": "ended"}]
+
+
+def test_a_line_that_the_disk_takes_a_part_of_is_not_taken_for_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write to a disk that is nearly full ends early without an error; only the next one tells."""
+    room = [10]
+    write = os.write
+
+    def nearly_full(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = write(descriptor, data[: room[0]])
+        room[0] -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    with pytest.raises(OSError, match="No space"):
+        append_line(tmp_path / "j", b'{"kind":"ended"}\n', durable=True)
+    room[0] = 1000
+    append_line(tmp_path / "j", b'{"kind":"note"}\n', durable=True)
+    assert [entry["kind"] for entry in read_journal(tmp_path / "j")] == ["note"]
 
 
 def test_the_second_to_ask_for_the_lock_is_told_who_has_it(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ class Step(abc.ABC):
     recovery: Recovery
     #: It serves for good: a failure here is told, not undone, and it can no longer be cancelled.
     finishes: bool = False
+    #: It writes down what serves: a deployment that could not is not over, whoever comes next does it.
+    records: bool = False
 
     @property
     def serves(self) -> bool:

@@ -16,6 +16,7 @@ class Record(Step):
 
     name = "record"
     finishes = True
+    records = True
     recovery = Recovery(
         Direction.FINISH,
         "the new release serving, the record old or new",
