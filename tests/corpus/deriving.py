@@ -109,12 +109,13 @@ def _derive(
         with work.transaction(force_rollback=True):
             if case.before:
                 work.execute(case.before.encode())
-            before = known.get(case.before) if not case.queries else None
-            if before is None:
+            cached = known.get(case.before) if not case.queries else None
+            if cached is None:
                 _reset_sequences(work)
-                before = _asked(work, queries)
+                cached = _asked(work, queries)
                 if not case.queries:
-                    known[case.before] = before
+                    known[case.before] = cached
+            before = cached
             _reset_sequences(work)
             work.execute("SET CONSTRAINTS ALL IMMEDIATE")
             work.execute(case.sql.encode())
