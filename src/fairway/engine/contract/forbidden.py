@@ -52,11 +52,14 @@ _RESET = "it drops the data and builds the schema anew"
 _STAMP = "it writes into the record of migrations what was never run"
 _DROP = "it drops the data"
 
-_SCRIPT_RUNNERS = frozenset(
-    "npm pnpm pnpx yarn bun bunx npx deno turbo nx lerna rush make just task rails rake bundle"
-    " artisan sequelize sequelize-cli typeorm typeorm-ts-node-commonjs typeorm-ts-node-esm"
-    " mikro-orm composer corepack".split()
-)
+# fmt: off
+_SCRIPT_RUNNERS = frozenset((
+    "npm", "pnpm", "pnpx", "yarn", "bun", "bunx", "npx", "deno", "turbo", "nx", "lerna", "rush",
+    "make", "just", "task", "rails", "rake", "bundle", "artisan", "sequelize", "sequelize-cli",
+    "typeorm", "typeorm-ts-node-commonjs", "typeorm-ts-node-esm", "mikro-orm", "composer",
+    "corepack",
+))
+# fmt: on
 _SCRIPT = re.compile(
     r"(?:[\w.-]+[:_-])?"
     r"(?P<what>(?:db|database|prisma|drizzle|schema|migrate|migration|migrations)[:_-]"
@@ -246,9 +249,8 @@ def _without_comment(line: str) -> str:
         elif letter in "\"'":
             # An apostrophe without a partner is not a quotation.
             quote = letter if letter in line[place + 1 :] else ""
-        elif line[place : place + 2] == "//" or letter == "#":
-            if line[place - 1] in " \t":
-                return line[:place]
+        elif (line[place : place + 2] == "//" or letter == "#") and line[place - 1] in " \t":
+            return line[:place]
     return line
 
 
@@ -282,8 +284,8 @@ def _joined(text: str) -> list[tuple[int, str, bool]]:
     result: list[tuple[int, str, bool]] = []
     joins = False
     depth = 0
-    item_at: Optional[int] = None
-    fold: Optional[int] = None
+    item_at: int | None = None
+    fold: int | None = None
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue  # a comment inside a continued command is dropped, as Docker does
