@@ -176,6 +176,12 @@ def compose_up(project: str, project_directory: Path, services: Sequence[str], *
     return [*_compose("-", project, project_directory), "up", "--detach", "--no-build", *flags, *services]
 
 
+def compose_run(project: str, project_directory: Path, service: str, name: str) -> list[str]:
+    """Run a service of a model on standard input once, under a name of its own; what it prints is what this prints."""
+    flags = ("run", "--rm", "--no-deps", "--no-TTY", "--interactive=false", "--pull", "never", "--name", name)
+    return [*_compose("-", project, project_directory), *flags, service]
+
+
 def _compose(file: str, project: str, project_directory: Path) -> list[str]:
     # An empty env file keeps Compose from reading a stray .env beside the operator's file.
     return [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fairway.engine.deployment import Deployment
+from fairway.engine.schema.look import check_schema, refuse_unapplied
 from fairway.engine.steps.base import Direction, Recovery, Step
+from fairway.engine.steps.preflight import note_forced
 
 # A migrator whose engine was lost is left to its work this long; its transaction is nearer to its end than a new one.
 _LEFT_TO_FINISH_S = 30.0
@@ -12,8 +14,9 @@ _LEFT_TO_FINISH_S = 30.0
 class Migrate(Step):
     """Run the migrator in a container of its own, named after the deployment.
 
-    A migration is not undone: the release before it runs on the new schema when
-    the migrations are expanding ones.
+    Its exit code is not believed: where the release says what it ships, all of that
+    has to be on record afterwards. A migration is not undone: the release before it
+    runs on the new schema when the migrations are expanding ones.
     """
 
     name = "migrate"
@@ -33,11 +36,13 @@ class Migrate(Step):
 
     def run(self, deployment: Deployment) -> str:
         identity = deployment.request.id
+        note_forced(deployment, check_schema(deployment, started=True))
         done = deployment.driver.migrate(
             deployment.launch, identity, deployment.told(self.name), deployment.refuse_cancelled
         )
         deployment.journal.noted(self.name, before=done.before, after=done.after)
-        return deployment.redact(done.said)
+        applied = refuse_unapplied(deployment)
+        return deployment.redact(done.said) + (f"; {applied}" if applied else "")
 
     def undo(self, deployment: Deployment) -> str | None:
         # A deployment that failed or was cancelled has somebody waiting; one that was lost has not.
