@@ -37,7 +37,9 @@ def read(directory: str, files: Mapping[str, bytes]) -> tuple[Source, ...]:
     sources = []
     for path, body in files.items():
         text = decoded(path, body)
-        sources.append(Source(_version(path), path, Digest.of(body), without_down(text)))
+        version = _version(path)
+        again = version.startswith("R__")
+        sources.append(Source(version, path, Digest.of(body), without_down(text), again=again))
     sources.sort(key=lambda one: _order(one.id))
     refuse_twice(sources, "version")
     _refuse_same_number(sources)
