@@ -13,18 +13,20 @@ from testbed import changes
 from testbed.bed import Testbed
 from testbed.workspace import Workspace
 from tests.host.asking import history, release, serving, sql, status
-from tests.host.shipping import migration, ship
 
-BEFORE = [migration("0001"), *(migration(f"000{n}", f"000{n - 1}") for n in range(2, 6))]
-EXPAND = migration("0006", "0005")
-CONTRACT = migration(
-    "0010", "0006", verdict="contract", words="requires a value that code from before it does not write"
-)
+_ODD = """
+CREATE SCHEMA "o'd""d.one";
+CREATE TABLE "o'd""d.one"._prisma_migrations (
+    id text, checksum text, finished_at timestamptz, migration_name text, logs text, rolled_back_at timestamptz,
+    started_at timestamptz, applied_steps_count integer, t text);
+INSERT INTO "o'd""d.one"._prisma_migrations VALUES
+    ('1', 'ab', now(), E'2024 "it''s\\nodd".sql', NULL, NULL, now(), 1, 'x')
+"""
 
 
 @dataclass(frozen=True)
 class Story:
-    """Three releases, each deployed to staging: the second expands the schema, the third contracts it."""
+    """Three releases: the second expands the schema, the third contracts it and waits to be deployed."""
 
     work: Workspace
     first: str
@@ -32,19 +34,30 @@ class Story:
     contracts: str
 
 
+def _accept(work: Workspace, verdict: str, reason: str, *names: str) -> None:
+    work.fairway("migrations", "accept", *(names or ("--all",)), "--as", verdict, "--reason", reason)
+    work.commit(f"Say of the migrations what they are: {verdict}")
+
+
 @pytest.fixture(scope="module")
 def story(bed: Testbed) -> Iterator[Story]:
-    """Deploy the first two; the third is released, and deployed by the tests."""
+    """Deploy the first two releases to staging."""
     work = Workspace(bed, project=f"t-{secrets.token_hex(4)}", port=25_000 + secrets.randbelow(2_000))
     try:
+        work.configure(migrations={"kind": "alembic"})
+        work.commit("Say what the migrations are")
+        for verdict in ("expand", "contract"):
+            _accept(work, verdict, "from before there were verdicts")
         work.prepare_host("staging")
         work.fairway("bootstrap", "staging")
         first = release(work)
-        ship(work, first, *BEFORE)
+        work.fairway("deploy", "staging", first)
         changes.add_location(work)
+        _accept(work, "expand", "a column that nobody has to write")
         expands = release(work)
-        ship(work, expands, *BEFORE, EXPAND)
+        work.fairway("deploy", "staging", expands)
         changes.require_location(work)
+        _accept(work, "contract", "requires a value that older code does not write", "0010")
         yield Story(work, first, expands, release(work))
     finally:
         work.remove()
@@ -55,24 +68,28 @@ def test_a_rollback_over_an_expanding_migration_is_free_and_one_over_a_contracti
     assert "fits" in work.fairway("rollback", "staging", "--plan").stdout
     work.fairway("rollback", "staging")
     assert serving(work, "staging") == story.first
-    # An older migrator on a newer database: told before anything is touched.
     assert status(work, "staging")["rollback_floor"] == story.expands
     work.fairway("rollback", "staging", story.expands)
 
-    ship(work, story.contracts, *BEFORE, EXPAND, CONTRACT)
+    work.fairway("deploy", "staging", story.contracts)
     planned = work.fairway("rollback", "staging", "--plan").stdout
     assert planned.count("not possible") == 2
     assert "0010: code from before it does not run on the schema after it: requires a value" in planned
     refused = work.fairway("rollback", "staging", check=False)
     assert refused.returncode == 3
-    assert "0010" in refused.stderr
+    assert "0010: code from before it does not run" in refused.stderr
     assert serving(work, "staging") == story.contracts
     assert status(work, "staging")["rollback_floor"] is None
-    again = ship(work, story.expands, *BEFORE, EXPAND, check=False)
-    assert again.returncode == 3
-    assert "0010" in again.stderr
+
+
+def test_an_older_release_is_refused_before_its_migrator_meets_the_newer_database(story: Story) -> None:
+    work = story.work
+    refused = work.fairway("deploy", "staging", story.expands, check=False)
+    assert refused.returncode == 3
+    assert "0010: the release's own migrator stops at a revision that it does not have" in refused.stderr
     entry = history(work, "staging")[-1]
     assert (entry["outcome"], entry["error"]["exit_code"]) == ("failed", 3)
+    assert "migrate" not in entry["steps"]
 
 
 def test_what_is_forced_is_on_the_record_with_its_reason(story: Story) -> None:
@@ -105,13 +122,23 @@ def test_the_state_of_each_migration_is_asked_of_the_database(story: Story) -> N
         sql(work, "staging", "UPDATE alembic_version SET version_num = '0010'")
 
 
+def test_a_record_in_an_odd_schema_with_odd_names_is_read_as_it_is(story: Story) -> None:
+    work = story.work
+    sql(work, "staging", _ODD)
+    try:
+        assert status(work, "staging")["schema"]["applied"] == ["alembic 0010", 'prisma 2024 "it\'s\nodd".sql']
+    finally:
+        sql(work, "staging", """DROP SCHEMA "o'd""d.one" CASCADE""")
+
+
 def test_a_migrator_that_ends_well_having_applied_nothing_is_not_believed(story: Story) -> None:
     work = story.work
     changes.idle_migrator(work)
+    _accept(work, "expand", "a column that nobody has to write")
     tag = release(work)
-    failed = ship(work, tag, *BEFORE, EXPAND, CONTRACT, migration("0011", "0010"), check=False)
+    failed = work.fairway("deploy", "staging", tag, check=False)
     assert failed.returncode == 1
     assert "not applied: 0011" in failed.stderr
     assert serving(work, "staging") == story.contracts
-    entry = history(work, "staging")[-1]
-    assert (entry["schema"]["before"], entry["schema"]["missing"]) == (["alembic 0010"], ["0011"])
+    schema = history(work, "staging")[-1]["schema"]
+    assert (schema["before"], schema["missing"]) == (["alembic 0010"], ["0011"])

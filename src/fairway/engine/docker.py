@@ -53,6 +53,11 @@ def inspect_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
 
 
+def image_commands(reference: str) -> list[str]:
+    """Print what an image runs by itself: its entrypoint and its command, a JSON list or null each."""
+    return ["docker", "image", "inspect", "--format", "{{json .Config.Entrypoint}}\n{{json .Config.Cmd}}", reference]
+
+
 def list_images() -> list[str]:
     return ["docker", "image", "ls", "--quiet", "--no-trunc"]
 

@@ -208,6 +208,7 @@ class ComposeDriver(Driver):
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         roles, limits = launch.stored.release.compose, launch.stored.release.migrations
         model = self._model(launch)
+        self._refuse_forbidden(launch.stored.release.migrator)
         migrator = self._migrator(launch, deployment_id)
 
         def start(server_version: int | None) -> None:
@@ -220,6 +221,23 @@ class ComposeDriver(Driver):
         finally:
             log = self._layout.deployment(deployment_id) / "migrate.log"
             write_atomically(log, self._redact("\n".join(migrator.said) + "\n").encode())
+
+    def _refuse_forbidden(self, image: PinnedImage) -> None:
+        """Refuse a migrator whose image goes around the migrations by itself; the compose file was judged before."""
+        from fairway.engine.gate.compose_service import forbidden_in
+
+        done = self._containers.run(docker.image_commands(image.reference))
+        try:
+            runs = [json.loads(line) for line in done.stdout.splitlines()]
+        except ValueError:
+            runs = []
+        found = forbidden_in([part for parts in runs for part in parts or ()])
+        if found:
+            raise Refused(
+                f"the migrator's image runs {found[0].words}",
+                why=found[0].why,
+                hint="have it apply the migrations that the release ships, and release again",
+            )
 
     def end_migrator(self, launch: Launch, deployment_id: str, report: Report, *, patience_s: float) -> Migrated:
         return self._migrator(launch, deployment_id).end(report, patience_s=patience_s)
