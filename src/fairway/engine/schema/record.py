@@ -13,6 +13,7 @@ from fairway.engine.schema import tables as t
 from fairway.engine.schema.known import Known, key_of
 
 _WHY_LENGTH = 300
+_FIRST_DIGITS = re.compile(r"^([0-9]+)[^0-9].*", re.DOTALL)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 
 
@@ -45,8 +46,7 @@ def read_record(kind: MigratorKind, tables: Sequence[t.Table], known: Known) -> 
         return Record(kind, _with_ancestors(heads, known))
     if kind is MigratorKind.DJANGO:
         return _django(t.rows_of(tables, t.DJANGO) or (), known)
-    flyway = t.rows_of(tables, t.FLYWAY)
-    return _flyway(flyway, known) if flyway is not None else _versions(t.rows_of(tables, t.VERSIONS) or (), known)
+    return _sql(tables, known)
 
 
 def _prisma(rows: Sequence[t.Row]) -> Record:
@@ -84,6 +84,31 @@ def _django(rows: Sequence[t.Row], known: Known) -> Record:
     return Record(MigratorKind.DJANGO, tuple(names))
 
 
+def _sql(tables: Sequence[t.Table], known: Known) -> Record:
+    found = {name: rows for name in t.SQL_TOOLS if (rows := t.rows_of(tables, name)) is not None}
+    if len(found) > 1:
+        raise Failed(
+            f"the database has the tables {' and '.join(found)}",
+            why="each is of another tool for SQL migrations, and which of them counts cannot be told",
+            hint='drop the one that is no longer used, or tell with a command of your own: migrations.kind = "exec"',
+        )
+    if t.FLYWAY in found:
+        return _flyway(found[t.FLYWAY], known)
+    if t.GOOSE in found:
+        return _ordered(t.goose_versions(found[t.GOOSE]), known)
+    if t.GORP in found:
+        # sql-migrate keeps the names of the files, which begin with the versions.
+        return _ordered((_FIRST_DIGITS.sub(r"\1", t.text(row, "id")) for row in found[t.GORP]), known)
+    rows = found.get(t.VERSIONS, ())
+    if any("dirty" in row for row in rows):
+        return _golang_migrate(rows, known)
+    return _ordered((t.text(row, "version") for row in rows), known)
+
+
+def _ordered(versions: Iterable[str], known: Known) -> Record:
+    return Record(MigratorKind.SQL, tuple(_written(version, known) for version in sorted(versions, key=_order)))
+
+
 def _flyway(rows: Sequence[t.Row], known: Known) -> Record:
     applied: dict[str, None] = {}
     failed: dict[str, str] = {}
@@ -94,19 +119,12 @@ def _flyway(rows: Sequence[t.Row], known: Known) -> Record:
         if kind == "BASELINE":
             applied.update(dict.fromkeys(_up_to(version, known)))
         elif not row.get("success"):
-            failed[version] = in_a_line(t.text(row, "description"))
+            failed[_written(version, known)] = in_a_line(t.text(row, "description"))
         elif kind.startswith("UNDO") or kind == "DELETE":
             applied.pop(_written(version, known), None)
         else:
             applied[_written(version, known)] = None
     return Record(MigratorKind.SQL, tuple(applied), failed)
-
-
-def _versions(rows: Sequence[t.Row], known: Known) -> Record:
-    if any("dirty" in row for row in rows):
-        return _golang_migrate(rows, known)
-    versions = sorted((t.text(row, "version") for row in rows), key=_order)
-    return Record(MigratorKind.SQL, tuple(_written(version, known) for version in versions))
 
 
 def _golang_migrate(rows: Sequence[t.Row], known: Known) -> Record:

@@ -17,7 +17,11 @@ DJANGO = "django_migrations"
 FLYWAY = "flyway_schema_history"
 #: Of golang-migrate, dbmate and Rails alike; the columns tell them apart.
 VERSIONS = "schema_migrations"
-_NAMES = (ALEMBIC, PRISMA, DJANGO, FLYWAY, VERSIONS)
+GOOSE = "goose_db_version"
+#: Of sql-migrate.
+GORP = "gorp_migrations"
+SQL_TOOLS = (FLYWAY, VERSIONS, GOOSE, GORP)
+_NAMES = (ALEMBIC, PRISMA, DJANGO, *SQL_TOOLS)
 
 # One call for all of them, wherever they lie: psql runs each statement that the first one makes.
 # As JSON, since a migration's name may hold anything that a line or a column would be told apart by.
@@ -28,7 +32,7 @@ SELECT format('SELECT jsonb_build_object(''table'', %L::text, ''schema'', %L::te
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
    AND c.relname IN ('alembic_version', '_prisma_migrations', 'django_migrations', 'flyway_schema_history',
-                     'schema_migrations')
+                     'schema_migrations', 'goose_db_version', 'gorp_migrations')
  ORDER BY n.nspname, c.relname \\gexec
 """
 
@@ -100,7 +104,16 @@ def _applied(table: Table) -> list[tuple[str, str]]:
     if table.name == FLYWAY:
         done = [row for row in by(table.rows, "installed_rank") if row.get("success") and row.get("version")]
         return [("sql", text(row, "version")) for row in done]
-    return [("sql", text(row, "version")) for row in sorted(table.rows, key=lambda row: text(row, "version"))]
+    if table.name == GOOSE:
+        return [("sql", version) for version in goose_versions(table.rows)]
+    column = "id" if table.name == GORP else "version"
+    return [("sql", name) for name in sorted(text(row, column) for row in table.rows)]
+
+
+def goose_versions(rows: Iterable[Row]) -> list[str]:
+    """Return the versions that goose has applied: it adds a row each way, and begins with a version 0."""
+    newest = {text(row, "version_id"): row.get("is_applied") is True for row in by(rows, "id")}
+    return [version for version, applied in newest.items() if applied and version != "0"]
 
 
 def is_applied(row: Row) -> bool:
