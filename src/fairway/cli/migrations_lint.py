@@ -9,9 +9,6 @@ import typer
 
 from fairway.migrations.choices import Form, Word
 
-app = typer.Typer(
-    no_args_is_help=True, help="Migrations: what each does to the release before it, and your word on it."
-)
 
 
 def lint(

@@ -113,20 +113,16 @@ def write_accepted(content: bytes, entries: Sequence[Accepted]) -> bytes:
         document = tomlkit.parse(text or _BEGINNING)
     except (TOMLKitError, ValueError) as error:
         raise Invalid("verdicts.toml is not valid TOML", why=str(error)[:200]) from None
-    tables = document.get("accepted")
-    if not isinstance(tables, AoT):
-        if tables:
-            raise Invalid("verdicts.toml: accepted is a list in one line", hint="write it as [[accepted]] entries")
-        tables = tomlkit.aot()
-        document["accepted"] = tables
+    tables = document.get("accepted", [])
+    if tables and not isinstance(tables, AoT):
+        raise Invalid("verdicts.toml: accepted is a list in one line", hint="write it as [[accepted]] entries")
     present: Mapping[str, Any] = {str(table.get("migration")): table for table in tables}
+    new = []
     for one in entries:
         values = {"sha256": one.digest.removeprefix("sha256:"), "verdict": one.verdict.value, "reason": one.reason}
         if one.migration in present:
             present[one.migration].update(values)
-            continue
-        table = tomlkit.table()
-        table.update({"migration": one.migration, **values})
-        table.add(tomlkit.nl())
-        tables.append(table)
-    return (tomlkit.dumps(document).rstrip("\n") + "\n").encode()
+        else:
+            new.append(tomlkit.dumps({"accepted": [{"migration": one.migration, **values}]}))
+    blocks = [tomlkit.dumps(document), *new]
+    return ("\n\n".join(block.strip("\n") for block in blocks) + "\n").encode()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from fairway.engine.contract.manifest import Verdict
 
-_GRAVITY = (Verdict.EXPAND, Verdict.REVIEW, Verdict.CONTRACT)
+#: From what needs nobody to what cannot be gone back from.
+GRAVITY = (Verdict.EXPAND, Verdict.REVIEW, Verdict.CONTRACT)
 
 
 @dataclass(frozen=True)
@@ -33,4 +34,4 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     >>> worst([Verdict.EXPAND, Verdict.REVIEW])
     <Verdict.REVIEW: 'review'>
     """
-    return max(verdicts, key=_GRAVITY.index, default=Verdict.EXPAND)
+    return max(verdicts, key=GRAVITY.index, default=Verdict.EXPAND)
