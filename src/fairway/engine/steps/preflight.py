@@ -66,7 +66,8 @@ def _schema_words(deployment: Deployment, schema: Passage | None) -> str:
     if schema is None:
         return ""
     if schema.obstacles:
-        return f"; FORCED ({deployment.request.forced}) over: {schema.words}"
+        over = deployment.redact(schema.words).replace("\n", "; ")
+        return f"; forced over the schema ({deployment.request.forced}): {over}"
     return f"; schema: {schema.note}" if schema.note else ""
 
 
