@@ -22,7 +22,7 @@ from fairway.engine.access.ways import Way, copies_files, refuse_operation, refu
 from fairway.engine.contract.chain import check_chain
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
-from fairway.engine.contract.manifest import bundle_path
+from fairway.engine.contract.manifest import MAX_MANIFEST_LENGTH, bundle_path
 from fairway.engine.contract.names import Repository, Tag, project_name
 from fairway.engine.contract.protocol import (
     MAX_LINE_BYTES,
@@ -156,7 +156,7 @@ class Server:
         return {"registry": registry}
 
     def _deploy(self, args: Fields) -> dict[str, Any]:
-        manifest = args.text("manifest", max_length=1_000_000).encode()
+        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
         bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
         asked, planning = self._asked(args)
         accept = Acceptance(self._layout, self._host())
@@ -339,7 +339,7 @@ class Server:
         }
 
     def _gate(self, args: Fields) -> dict[str, Any]:
-        manifest = args.text("manifest", max_length=1_000_000).encode()
+        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
         bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
         evidence = take_evidence(args, "evidence")
         args.end()

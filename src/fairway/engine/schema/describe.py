@@ -7,7 +7,7 @@ from typing import Any
 
 from fairway.engine.contract.manifest import Migration, Migrations
 from fairway.engine.schema.known import Known, key_of
-from fairway.engine.schema.record import Record, missing_from
+from fairway.engine.schema.record import Record, is_edited, missing_from
 
 
 class Standing(enum.Enum):
@@ -53,12 +53,6 @@ def describe(release: Migrations, record: Record, known: Known) -> dict[str, Any
         rows.append(_row(name, Standing.UNKNOWN if one is None else Standing.BEYOND, one))
     counts = {state.value: sum(row["state"] == state.value for row in rows) for state in Standing}
     return {"kind": kind.value, "counts": counts, "migrations": rows}
-
-
-def is_edited(migration: Migration, record: Record) -> bool:
-    """Say whether what was applied had other bytes than the release ships; only Prisma keeps what tells."""
-    checksum = record.checksums.get(migration.id)
-    return checksum is not None and f"sha256:{checksum.lower()}" != migration.digest
 
 
 def _row(name: str, standing: Standing, migration: Migration | None, why: str = "") -> dict[str, Any]:

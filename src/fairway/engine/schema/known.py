@@ -26,8 +26,12 @@ class Known:
 
     def worst(self, kind: MigratorKind, identity: str) -> Migration | None:
         """Return the migration with the worst verdict that a release gives it, None when no release ships it."""
+        return _worst(self._of(kind).get(key_of(kind, identity), []))
+
+    def with_bytes(self, kind: MigratorKind, identity: str, checksum: str) -> Migration | None:
+        """Return the same of those releases that ship exactly these bytes, None when none does."""
         found = self._of(kind).get(key_of(kind, identity), [])
-        return min(found, key=lambda one: _WORST.index(one.verdict), default=None)
+        return _worst([one for one in found if one.digest == f"sha256:{checksum.lower()}"])
 
     def parents(self, kind: MigratorKind, identity: str) -> tuple[str, ...]:
         """Return the migrations that one follows, by every release that ships it."""
@@ -40,6 +44,10 @@ class Known:
 
     def _of(self, kind: MigratorKind) -> dict[str, list[Migration]]:
         return self._found.get(kind, {})
+
+
+def _worst(found: list[Migration]) -> Migration | None:
+    return min(found, key=lambda one: _WORST.index(one.verdict), default=None)
 
 
 def key_of(kind: MigratorKind, identity: str) -> str:

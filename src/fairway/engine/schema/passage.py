@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind, Verdict
+from fairway.engine.contract.manifest import Migrations, MigratorKind, Verdict
 from fairway.engine.schema.known import Known, key_of
-from fairway.engine.schema.record import Record, missing_from
+from fairway.engine.schema.record import Record, is_edited, missing_from
 
 _SHOWN = 20
 
@@ -105,16 +105,17 @@ def to_release(
     obstacles = [*_unfinished(record)]
     if serving is not None and serving.kind is not None and serving.kind is not kind:
         obstacles.append(_other_tool(kind, serving.kind))
-    judged = [(name, known.worst(kind, name)) for name in beyond]
-    obstacles += [found for name, one in judged if (found := _judged(name, one)) is not None]
+    obstacles += [found for name in beyond if (found := _judged(name, record, known)) is not None]
     if migrates and beyond and kind is MigratorKind.ALEMBIC:
         obstacles.append(_newer(beyond))
     if not migrates:
         stopped = (*record.failed, *record.in_flight)
         needed = missing_from(kind, (one.id for one in shipped.values()), (*record.applied, *stopped))
         obstacles += [Obstacle(Reason.BEHIND, name, "the release needs it, and it is not applied") for name in needed]
-    note = f"the database is {len(beyond)} migrations ahead of it, which only expand the schema" if beyond else ""
-    return Passage(tuple(obstacles), note if not obstacles else "")
+    edited = [one.id for one in target.shipped if is_edited(one, record)]
+    notes = [f"the database is {len(beyond)} migrations ahead of it, which only expand the schema"] if beyond else []
+    notes += [f"edited after they were applied: {', '.join(edited)}"] if edited else []
+    return Passage(tuple(obstacles), "; ".join(notes) if not obstacles else "")
 
 
 def _unfinished(record: Record) -> Iterable[Obstacle]:
@@ -124,7 +125,13 @@ def _unfinished(record: Record) -> Iterable[Obstacle]:
         yield Obstacle(Reason.IN_FLIGHT, name, "was begun and has not ended: it runs now, or its migrator was killed")
 
 
-def _judged(name: str, migration: Migration | None) -> Obstacle | None:
+def _judged(name: str, record: Record, known: Known) -> Obstacle | None:
+    migration, checksum = known.worst(record.kind, name), record.checksums.get(name)
+    if migration is not None and checksum is not None:
+        # A verdict is of exact bytes: one on a file that was edited says nothing of what was applied.
+        migration = known.with_bytes(record.kind, name, checksum)
+        if migration is None:
+            return Obstacle(Reason.UNKNOWN, name, "was applied with other bytes than any release on this host ships")
     if migration is None:
         return Obstacle(Reason.UNKNOWN, name, "is applied, and no release on this host says what it is")
     words = f": {migration.words}" if migration.words else ""

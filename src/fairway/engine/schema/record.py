@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.fields import Fields, parse_json
-from fairway.engine.contract.manifest import MAX_MIGRATIONS, MigratorKind
+from fairway.engine.contract.manifest import MAX_MIGRATIONS, Migration, MigratorKind
 from fairway.engine.schema import tables as t
 from fairway.engine.schema.known import Known, key_of
 
 _WHY_LENGTH = 300
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _FIRST_DIGITS = re.compile(r"^([0-9]+)[^0-9].*", re.DOTALL)
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 
@@ -61,7 +62,8 @@ def _prisma(rows: Sequence[t.Row]) -> Record:
             failed[name] = in_a_line(t.text(row, "logs"))
         elif row.get("rolled_back_at") is None:
             in_flight.append(name)
-    return Record(MigratorKind.PRISMA, tuple(applied), failed, tuple(dict.fromkeys(in_flight)), applied)
+    checksums = {name: checksum for name, checksum in applied.items() if _SHA256.fullmatch(checksum)}
+    return Record(MigratorKind.PRISMA, tuple(applied), failed, tuple(dict.fromkeys(in_flight)), checksums)
 
 
 def _with_ancestors(heads: Iterable[str], known: Known) -> tuple[str, ...]:
@@ -179,6 +181,12 @@ def _names(fields: Fields, key: str) -> tuple[str, ...]:
         if not _NAME.fullmatch(name):
             raise Invalid(f"{key} has {name[:60]!r}, which is no migration's name")
     return tuple(dict.fromkeys(names))
+
+
+def is_edited(migration: Migration, record: Record) -> bool:
+    """Say whether what was applied had other bytes than this; only Prisma keeps what tells."""
+    checksum = record.checksums.get(migration.id)
+    return checksum is not None and f"sha256:{checksum.lower()}" != migration.digest
 
 
 def in_a_line(text: str) -> str:

@@ -83,6 +83,20 @@ def test_of_several_verdicts_on_one_migration_the_worst_holds() -> None:
         assert _found(to_release(target, None, record, known, migrates=False)) == {("contract", "2")}
 
 
+def test_a_verdict_holds_for_the_bytes_that_were_applied_only() -> None:
+    target, newer = migrations(PRISMA, "1"), migrations(PRISMA, "1", "2")
+    digest = newer.shipped[1].digest[7:]
+    for checksum, found in ((digest, set()), (digest.upper(), set()), ("ab" * 32, {("unknown", "2")})):
+        record = Record(PRISMA, ("1", "2"), checksums={"2": checksum})
+        assert _found(to_release(target, None, record, Known([newer]), migrates=False)) == found
+
+
+def test_what_was_edited_after_it_was_applied_is_told() -> None:
+    target = migrations(PRISMA, "1", "2")
+    passage = to_release(target, None, Record(PRISMA, ("1", "2"), checksums={"2": "ab" * 32}), Known([]), migrates=True)
+    assert (passage.free, passage.note) == (True, "edited after they were applied: 2")
+
+
 @pytest.mark.parametrize("migrates", [True, False])
 def test_what_has_failed_or_is_in_flight_comes_first(migrates: bool) -> None:
     record = Record(PRISMA, ("1",), {"2": "ERROR: no"}, ("3",))
