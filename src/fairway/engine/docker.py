@@ -183,7 +183,7 @@ def compose_up(project: str, project_directory: Path, services: Sequence[str], *
 
 def compose_run(project: str, project_directory: Path, service: str, name: str) -> list[str]:
     """Run a service of a model on standard input once, under a name of its own; what it prints is what this prints."""
-    flags = ("run", "--rm", "--no-deps", "--no-TTY", "--interactive=false", "--pull", "never", "--name", name)
+    flags = ("run", "--rm", "--no-deps", "--no-TTY", "--interactive=false", "--name", name)
     return [*_compose("-", project, project_directory), *flags, service]
 
 

@@ -236,7 +236,8 @@ def asking_status(model: Model, roles: ComposeRoles, command: Sequence[str]) -> 
     """Return a migrator's model with the command that tells its state in place of what it does by itself."""
     result = copy.deepcopy(model)
     service = _services(result)[roles.migrator_service]
-    service.update(entrypoint=list(command), command=[], tty=False)
+    # An older "compose run" has no --pull.
+    service.update(entrypoint=list(command), command=[], tty=False, pull_policy="never")
     return result
 
 
