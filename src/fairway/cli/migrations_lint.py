@@ -10,7 +10,6 @@ import typer
 from fairway.migrations.choices import Form, Word
 
 
-
 def lint(
     path: Annotated[Path | None, typer.Argument(help="A repository; without it, the one here.")] = None,
     form: Annotated[Form, typer.Option("--format", help="How it is said.")] = Form.TEXT,

@@ -83,7 +83,10 @@ def _encoded(sql: str) -> bytes:
 
 
 def _token(token: Any) -> str:
-    return str(postgast.pg_query_pb2.Token.Name(token.token))  # type: ignore[attr-defined, unused-ignore]
+    try:
+        return str(postgast.pg_query_pb2.Token.Name(token.token))  # type: ignore[attr-defined, unused-ignore]
+    except ValueError:
+        return f"ASCII_{token.token}"  # a character that is in no statement, such as a brace
 
 
 def _measure(tokens: list[tuple[int, int, str]]) -> None:
