@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,7 +139,9 @@ def test_what_is_written_is_read_again_and_comments_stay() -> None:
 
 
 def test_a_new_file_begins_with_what_it_is() -> None:
-    content = write_accepted(b"", [Accepted("1", Digest.of(b""), Verdict.EXPAND, "a"), Accepted("2", Digest.of(b""), Verdict.EXPAND, "b")])
+    content = write_accepted(
+        b"", [Accepted("1", Digest.of(b""), Verdict.EXPAND, "a"), Accepted("2", Digest.of(b""), Verdict.EXPAND, "b")]
+    )
 
     assert content.startswith(b"# What people have said")
     assert b'"a"\n\n[[accepted]]' in content
@@ -146,7 +150,5 @@ def test_a_new_file_begins_with_what_it_is() -> None:
 
 @given(st.binary())
 def test_no_file_makes_it_fail_otherwise(content: bytes) -> None:
-    try:
+    with suppress(FairwayError):
         read_accepted(content, "v")
-    except FairwayError:
-        pass

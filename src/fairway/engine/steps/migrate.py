@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fairway.engine.contract.errors import FairwayError
 from fairway.engine.deployment import Deployment
+from fairway.engine.releases import load_release
 from fairway.engine.schema.look import check_schema, refuse_unapplied
 from fairway.engine.steps.base import Direction, Recovery, Step
 from fairway.engine.steps.preflight import note_forced
@@ -32,7 +34,8 @@ class Migrate(Step):
     def plan(self, deployment: Deployment) -> str:
         applied = deployment.driver.applied(deployment.launch)
         now = f"; on record now: {_last(applied)}" if applied is not None else ""
-        return f"run {deployment.release.migrator.repository.path}@{deployment.release.migrator.digest.short}{now}"
+        migrator = deployment.release.migrator
+        return f"run {migrator.repository.path}@{migrator.digest.short}{now}{_new(deployment)}"
 
     def run(self, deployment: Deployment) -> str:
         identity = deployment.request.id
@@ -56,3 +59,17 @@ class Migrate(Step):
 
 def _last(applied: tuple[str, ...] | None) -> str:
     return applied[-1] if applied else "nothing"
+
+
+def _new(deployment: Deployment) -> str:
+    """Say which migrations come with the release, each with its verdict."""
+    active = deployment.request.before.active
+    before: set[str] = set()
+    try:
+        if active is not None:
+            before = {one.id for one in load_release(deployment.layout, active.tag).release.migrations.shipped}
+    except FairwayError:
+        return ""  # what serves is not here any more, so what is new cannot be told
+    new = [one for one in deployment.release.migrations.shipped if one.id not in before]
+    said = [f"{one.id} {one.verdict.value.upper()}" + (f" ({one.words})" if one.words else "") for one in new]
+    return f"; new migrations: {'; '.join(said)}" if said else ""
