@@ -90,6 +90,40 @@ def upgrade() -> None:
 '''
 
 
+_REQUIRED = '''\
+"""everybody has a location (contract)
+
+Revision ID: 0010
+"""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.execute("UPDATE people SET location = '' WHERE location IS NULL")
+    op.execute("ALTER TABLE people ALTER COLUMN location SET NOT NULL")
+'''
+
+_FORGOTTEN = '''\
+"""people have a nickname (expand)
+
+Revision ID: 0011
+"""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE people ADD COLUMN nickname text")
+'''
+
+
 def add_location(work: Workspace) -> str:
     """Add a column and show it: a migration that only expands the schema. Returns the commit."""
     work.write("migrations/versions/0006_location.py", _LOCATION)
@@ -177,3 +211,17 @@ def altered_table(work: Workspace) -> str:
     """Ship a migration that needs a lock that nobody else may have. Returns the commit."""
     work.write("migrations/versions/0009_note.py", _NOTE)
     return work.commit("Add a column")
+
+
+def require_location(work: Workspace) -> str:
+    """Require a value of the column that :func:`add_location` added, which code from before it does not write."""
+    work.write("migrations/versions/0010_location_required.py", _REQUIRED)
+    return work.commit("Everybody has a location")
+
+
+def idle_migrator(work: Workspace) -> str:
+    """Ship a migration that the migrator's image does not apply, whatever its exit code says. Returns the commit."""
+    work.write("migrations/versions/0011_forgotten.py", _FORGOTTEN)
+    migrate = '"python", "-m", "capakraken", "migrate"]\n\nFROM'
+    work.edit("Dockerfile.prod", migrate, '"python", "-c", "print(\'no migration to apply\')"]\n\nFROM')
+    return work.commit("Migrate with an empty engine")

@@ -125,10 +125,19 @@ class Workspace:
         return run(["git", *args], cwd=self.path, env=self.bed.environment).stdout.rstrip("\n")
 
     def commit(self, message: str) -> str:
-        """Commit everything and return the commit's full name."""
+        """Commit everything and return the commit's full name; its migrations are said to be meant."""
+        self.accept_migrations()
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.head
+
+    def accept_migrations(self) -> None:
+        """Say of migrations that came or changed what they are: expansions, unless they plainly are none."""
+        settings = self.config.get("migrations", {})
+        if "kind" not in settings or not self.git("status", "--porcelain", "--", settings["path"]):
+            return
+        for word in ("expand", "contract"):
+            self.fairway("migrations", "accept", "--all", "--as", word, "--reason", "a story of the testbed")
 
     @property
     def head(self) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-
 from testbed import changes
 from testbed.load import Load
+from testbed.visitor import ADMINISTRATOR, sign_in
 from testbed.waiting import wait_for
 from testbed.workspace import Workspace
 from tests.host.asking import history, release, serving, sql, start_on, wait_for_step
 
+HOLD = "BEGIN; LOCK TABLE people IN ACCESS SHARE MODE; SELECT pg_sleep(600)"
+HOLDERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE people%' AND pid <> pg_backend_pid()"
+)
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'fairway-%'"
 
 
@@ -56,18 +59,24 @@ def test_a_lock_that_somebody_holds_is_waited_for_briefly_and_tried_again(worksp
     work = workspace
     work.configure(migrations={"lock_timeout_s": 1, "attempts": 6})
     work.commit("Wait for a lock for a second")
-    start_on(work, "staging")
+    work.prepare_host("staging", ADMINISTRATOR)
+    work.fairway("bootstrap", "staging")
+    work.fairway("deploy", "staging", release(work))
+    cookie = {"Cookie": sign_in(work.url("staging", ""))}
     changes.altered_table(work)
     tag = release(work)
-    hold = threading.Thread(
-        target=sql, args=(work, "staging", "BEGIN; LOCK TABLE people IN ACCESS SHARE MODE; SELECT pg_sleep(15); COMMIT")
-    )
-    with Load(work.url("staging", "/api/health"), connections=4, rate_per_s=50) as load:
-        hold.start()
-        done = work.fairway("deploy", "staging", tag)
-        hold.join()
-    assert "a lock stood in the way for 1 s; trying again" in done.stderr
+    psql = ("psql", "--username=capakraken", "--command", HOLD, "capakraken")
+    work.host("staging").docker("exec", "--detach", f"{work.project}-postgres-1", *psql)
+    wait_for("the lock to be held", lambda: sql(work, "staging", HOLDERS) == "1")
+    # Whoever reads the table stands in the queue behind the migration, for as long as that waits for its lock.
+    with Load(work.url("staging", "/"), connections=4, rate_per_s=20, headers=cookie) as load:
+        client = work.start_fairway("deploy", "staging", tag)
+        assert client.stdout is not None
+        assert any("a lock stood in the way for 1 s; trying again" in line for line in client.stdout)
+        sql(work, "staging", HOLDERS.replace("count(*)", "pg_terminate_backend(pid)"))
+        client.communicate(timeout=180)
     assert serving(work, "staging") == tag
     assert load.report.reasons == {}
+    assert 0.5 < load.report.latency_s(1.0) < 5
     schema = history(work, "staging")[-1]["schema"]
     assert schema == {"before": ["alembic 0005"], "after": ["alembic 0009"]}

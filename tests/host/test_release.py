@@ -16,6 +16,7 @@ import pytest
 
 from fairway.config import Config, load
 from fairway.engine.contract.errors import Failed, Invalid, Refused
+from fairway.engine.contract.manifest import Verdict
 from fairway.engine.contract.names import Digest
 from fairway.engine.releases import open_bundle
 from fairway.registry import Archive, connect
@@ -234,3 +235,36 @@ def test_migrations_and_their_author_are_in_the_release(project: Config) -> None
     with connect(release.app.repository.registry) as client:
         manifest = client.get_manifest(release.app.repository, release.app.digest)
     assert release.app.config == manifest.config.digest
+
+
+def test_a_migrator_image_with_other_migrations_than_the_commit_is_refused(project: Config) -> None:
+    """They are read out of the image without running anything: it has nothing that could be run."""
+    directory = project.root / "db/versions"
+    directory.mkdir(parents=True)
+    (directory / "0001_start.sql").write_text("create table t (id int);\n")
+    (project.root / "fairway.toml").open("a").write('[migrations]\npath = "db/versions"\nkind = "sql"\n')
+    labels = 'LABEL dev.fairway.migrator.kind="sql" dev.fairway.migrator.path="/db"\nCOPY db /db\n'
+    (project.root / "Dockerfile.prod").write_text(DOCKERFILE + labels)
+    commit(project.root)
+    config = load(project.root / "fairway.toml", {})
+    (shipped,) = make(config).named.release.migrations.shipped
+    assert (shipped.id, shipped.verdict, shipped.digest) == (
+        "0001",
+        Verdict.EXPAND,
+        Digest.of(b"create table t (id int);\n"),
+    )
+
+    (directory / "0002_more.sql").write_text("alter table t add column a text;\n")
+    (project.root / ".dockerignore").write_text("db/versions/0002*\n")
+    tag = f"sha-{commit(project.root)}"
+    with pytest.raises(Refused, match="is not what this commit says") as caught:
+        make(config)
+    assert caught.value.why == "0002 is not in its /db"
+    (project.root / "Dockerfile.prod").write_text((DOCKERFILE + labels).replace('"sql"', '"prisma"'))
+    commit(project.root)
+    with pytest.raises(Refused) as caught:
+        make(config)
+    assert 'says "prisma", fairway.toml says "sql"' in caught.value.why
+    with connect(config.images.app.registry) as client:
+        assert client.head_manifest(config.images.app, tag) is None
+    assert docker("ps", "--all", "--quiet", "--filter", "status=created").stdout == ""

@@ -24,6 +24,7 @@ from fairway.cli import (
     keys,
     lock,
     logs,
+    migrations,
     promote,
     prune,
     reconcile,
@@ -91,6 +92,7 @@ for name, command, example in (
 app.add_typer(edge.app, name="edge")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
+app.add_typer(migrations.app, name="migrations")
 
 
 def run() -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.output import JsonOption, PlanOption, RecreateOption, WaitOption
+from fairway.cli.output import ForceOption, JsonOption, PlanOption, ReasonOption, RecreateOption, WaitOption
 
 
 def deploy(
@@ -14,6 +14,8 @@ def deploy(
     tag: Annotated[str, typer.Argument(help="The release: sha-<commit>, or enough of it to be the only one.")],
     recreate: RecreateOption = None,
     wait_s: WaitOption = 0.0,
+    force: ForceOption = False,
+    reason: ReasonOption = "",
     planning: PlanOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -24,11 +26,11 @@ def deploy(
     goes on serving. An environment with promote_from takes releases by
     [bold]fairway promote[/bold] only.
     """
-    from fairway.cli.deployment import Options, ship
+    from fairway.cli.deployment import Options, forced, ship
     from fairway.config import load
     from fairway.evidence.shipping import refuse_unpromoted
 
     config = load()
     target = config.environment(environment)
     refuse_unpromoted(target)
-    ship(config, target, tag, Options(planning, wait_s, tuple(recreate or ())), as_json=as_json)
+    ship(config, target, tag, Options(planning, wait_s, tuple(recreate or ()), forced(force, reason)), as_json=as_json)

@@ -14,7 +14,7 @@ from fairway.cli.context import open_archive, open_engine, open_sources, sources
 from fairway.cli.output import print_json, print_table, stdout
 from fairway.cli.progress import Progress
 from fairway.config import Config, Environment
-from fairway.engine.contract.errors import Cancelled, FairwayError, error_from_json
+from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid, error_from_json
 from fairway.engine.contract.protocol import Operation, Outcome
 from fairway.remote.session import EngineSession
 
@@ -34,11 +34,29 @@ class Options:
     planning: bool = False
     wait_s: float = 0.0
     recreate: tuple[str, ...] = ()
+    forced: str = ""
 
     def as_arguments(self) -> dict[str, Any]:
         """Return what goes to the engine; an older one knows nothing of an option that is not used."""
-        given = {"plan": self.planning, "wait_s": self.wait_s, "recreate": list(self.recreate)}
+        given = {
+            "plan": self.planning,
+            "wait_s": self.wait_s,
+            "recreate": list(self.recreate),
+            "forced": self.forced,
+        }
         return {key: value for key, value in given.items() if value}
+
+
+def forced(force: bool, reason: str) -> str:
+    """Return why something is forced, empty when it is not. Raises ``Invalid`` for one option without the other."""
+    reason = " ".join(reason.split())
+    if force != bool(reason):
+        raise Invalid(
+            "--force needs --reason" if force else "--reason is for what is forced",
+            why="what goes on against a refusal is on the host's record, with why",
+            hint='--force --reason "the column is empty, and the old code does not write it"',
+        )
+    return reason
 
 
 def conduct(
@@ -169,8 +187,18 @@ def _show_plan(plan: dict[str, Any], *, what: str, as_json: bool) -> None:
     if plan.get("unchanged"):
         print(f"{what} is already what serves; there is nothing to do")
         return
+    if plan["steps"]:
+        _show_steps(plan)
+    if plan.get("rollbacks"):
+        from fairway.cli.rollbacks import show_rollbacks
+
+        print()
+        show_rollbacks(plan["rollbacks"])
+    print("nothing was changed")
+
+
+def _show_steps(plan: dict[str, Any]) -> None:
     print_table(("step", "would"), [(str(step["step"]), str(step["change"])) for step in plan["steps"]])
     for step in plan["steps"]:
         if step.get("problem"):
             print(f"{step['step']}: {step['problem']}")
-    print("nothing was changed")

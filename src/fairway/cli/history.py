@@ -88,6 +88,13 @@ def row(entry: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _remark(entry: dict[str, Any]) -> str:
+    forced = entry.get("forced")
+    if isinstance(forced, dict):
+        return "; ".join(filter(None, (f"forced: {forced.get('reason')}", _said(entry))))
+    return _said(entry)
+
+
+def _said(entry: dict[str, Any]) -> str:
     error = entry.get("error")
     if isinstance(error, dict):
         return str(error.get("what", ""))

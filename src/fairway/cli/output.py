@@ -24,6 +24,13 @@ RecreateOption = Annotated[
     list[str] | None,
     typer.Option("--recreate", help="A service such as the database that may be recreated with its new definition."),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Go on whatever stands in the way in the database's schema; with --reason, on the record."
+    ),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why it is forced; kept in the host's record.")]
 
 
 def stdout() -> Console:

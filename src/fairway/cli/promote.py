@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairway.cli.output import JsonOption, PlanOption, RecreateOption, WaitOption
+from fairway.cli.output import ForceOption, JsonOption, PlanOption, ReasonOption, RecreateOption, WaitOption
 
 
 def promote(
@@ -16,6 +16,8 @@ def promote(
     ] = None,
     recreate: RecreateOption = None,
     wait_s: WaitOption = 0.0,
+    force: ForceOption = False,
+    reason: ReasonOption = "",
     planning: PlanOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -26,9 +28,9 @@ def promote(
     policy, and refuses with what is missing; [bold]fairway gate[/bold] shows it beforehand.
     What it signs when it serves is archived.
     """
-    from fairway.cli.deployment import Options, ship
+    from fairway.cli.deployment import Options, forced, ship
     from fairway.config import load
 
     config = load()
     target = config.environment(config.promotion(to).target)
-    ship(config, target, tag, Options(planning, wait_s, tuple(recreate or ())), as_json=as_json)
+    ship(config, target, tag, Options(planning, wait_s, tuple(recreate or ()), forced(force, reason)), as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from fairway.evidence.review import Change, Commits, FileChange, Review, plain
+from fairway.evidence.review import Change, Commits, FileChange, Judged, Review, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +27,8 @@ def show_review(review: Review, console: Console) -> None:
         _line(console, what, "yellow" if review.unknown else "")
     _files(review.files, console)
     _changes("Migrations", review.migrations, console, _migration)
+    for judged in review.judged:
+        _judged(judged, console)
     if not release.migrations.files:
         _line(console, "release.json names no migrations: migrations.path in fairway.toml says where they lie")
     _changes("Images", review.images, console, _image)
@@ -69,6 +71,13 @@ def _migration(change: Change) -> str:
     if change.new is None:
         return f"gone     {change.name}"
     return f"changed  {change.name}, which may have run already"
+
+
+def _judged(one: Judged, console: Console) -> None:
+    accepted = f" (judged {one.judged})" if one.judged != one.verdict else ""
+    edited = ", edited since the release before, which may have run it already" if one.edited else ""
+    text = f"{one.id}: {one.verdict.upper()}{accepted}{edited}" + (f": {one.words}" if one.words else "")
+    _line(console, text, "" if one.verdict == "expand" and not one.edited else "yellow")
 
 
 def _image(change: Change) -> str:

@@ -104,6 +104,7 @@ def _running(answer: dict[str, Any]) -> str:
 
 def _show_details(answer: dict[str, Any]) -> None:
     from fairway.cli.output import print_table
+    from fairway.cli.rollbacks import floor_words, show_rollbacks
 
     print()
     print_table(
@@ -124,18 +125,8 @@ def _show_details(answer: dict[str, Any]) -> None:
         print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
     if answer["rollbacks"]:
         print()
-        print_table(
-            ("go back to", "served (UTC)", "slot", "image", "about"),
-            [_rollback_row(row) for row in answer["rollbacks"]],
-        )
-
-
-def _rollback_row(row: dict[str, Any]) -> tuple[str, ...]:
-    tag, served = str(row["tag"])[:11], str(row["served_at"])[:19].replace("T", " ")
-    if not row["possible"]:
-        return (tag, served, "", "", f"not possible: {row['why']}")
-    image = "here" if row["image"] else "to be pulled"
-    return (tag, served, "warm" if row["warm"] else "cold", image, f"{row['seconds']:.1f} s")
+        show_rollbacks(answer["rollbacks"])
+        print(floor_words(answer.get("rollback_floor"), answer["rollbacks"]))
 
 
 def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:

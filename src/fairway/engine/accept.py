@@ -35,7 +35,9 @@ from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
 from fairway.engine.observation import observe
 from fairway.engine.releases import StoredRelease, check_release, load_release, store_release
+from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.runner import carry_out, plan, recover
+from fairway.engine.schema.look import open_schema
 from fairway.engine.spawn import detach
 from fairway.engine.state import Occupant, State, read_state
 from fairway.engine.steps import STEPS
@@ -49,7 +51,8 @@ class Asked:
 
     ``wait_s`` is how long to wait for another deployment to end, ``ticket`` what
     the client knows the deployment by, ``notice`` what tells the client a line.
-    ``evidence`` is what was handed over with a release, unjudged.
+    ``evidence`` is what was handed over with a release, unjudged; ``forced`` the reason
+    to go on whatever stands in the way in the database.
     """
 
     by: str
@@ -58,6 +61,7 @@ class Asked:
     ticket: str = ""
     recreate: tuple[str, ...] = ()
     evidence: tuple[Signed, ...] = ()
+    forced: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,15 @@ class Acceptance:
             return self._begin(lock, asked, self._rollback_target(tag))
 
     def plan_rollback(self, tag: Tag | None, asked: Asked) -> dict[str, Any]:
-        """Return what :meth:`rollback` would do."""
-        return self._plan(asked, self._rollback_target(tag))
+        """Return what :meth:`rollback` would do, and which releases can be gone back to at all.
+
+        The second is told also where there is no earlier release to go back to.
+        """
+        seen = observe(self._layout, self._host)
+        back = describe_rollbacks(self._layout, self._host, seen, open_schema(self._layout, self._host))
+        if tag is None and seen.state.previous is None and back:
+            return {"action": Action.ROLLBACK.value, "steps": [], "rollbacks": back}
+        return {**self._plan(asked, self._rollback_target(tag)), "rollbacks": back}
 
     def restart(self, asked: Asked) -> str | None:
         """Accept starting the release that serves in the other slot, with the settings of now (a rotated secret)."""
@@ -281,6 +292,7 @@ class Acceptance:
             before=before,
             recreate=asked.recreate,
             ticket=asked.ticket,
+            forced=asked.forced,
         )
 
 

@@ -13,6 +13,7 @@ import re
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 from fairway.engine.accept import Acceptance, Asked
@@ -37,7 +38,9 @@ def run_console(arguments: list[str], layout: Layout) -> None:
     asked = _parser().parse_args(arguments)
     console = Console(layout, as_json=asked.json)
     if asked.command == "rollback":
-        console.rollback(_tag_here(layout, asked.tag) if asked.tag else None, asked.plan)
+        if asked.force != bool(asked.reason):
+            raise Invalid("--force and --reason go together", why="what is forced is in the record, with why")
+        console.rollback(_tag_here(layout, asked.tag) if asked.tag else None, asked.plan, asked.reason)
     elif asked.command == "lock":
         console.lock(asked.reason)
     elif asked.command in ("restart", "reconcile"):
@@ -80,12 +83,13 @@ class Console:
         if found["drift"]:
             sys.exit(1)
 
-    def rollback(self, tag: Tag | None, planning: bool) -> None:
+    def rollback(self, tag: Tag | None, planning: bool, forced: str = "") -> None:
         """Go back to a release that served here."""
+        asked = replace(self._asked, forced=forced)
         if planning:
-            self._show_plan(self._accept.plan_rollback(tag, self._asked))
+            self._show_plan(self._accept.plan_rollback(tag, asked))
         else:
-            self._conclude(self._accept.rollback(tag, self._asked))
+            self._conclude(self._accept.rollback(tag, asked))
 
     def restart(self, planning: bool) -> None:
         """Start the release that serves again, with the settings of now."""
@@ -129,7 +133,9 @@ class Console:
             print(json.dumps(entries, indent=2))
             return
         for entry in entries:
+            forced = (entry.get("forced") or {}).get("reason")
             reason = (entry.get("error") or {}).get("what") or entry.get("reason") or ""
+            reason = "; ".join(filter(None, (f"forced: {forced}" if forced else "", reason)))
             line = f"{entry['n']:>5}  {entry['at'][:19]}  {entry['action']:<10} {str(entry.get('tag') or '')[:11]:<12}"
             print(f"{line} {entry['outcome']:<10} {entry['by']}  {reason}".rstrip())
 
@@ -159,6 +165,8 @@ class Console:
             print(f"drift: {line}")
         for step in plan["steps"]:
             print(f"{step['step']:<10} {step['change']}")
+        for row in plan.get("rollbacks", ()):
+            print(f"go back to: {row['tag']} ({'possible' if row['possible'] else row['why']})")
         print("nothing was changed")
 
 
@@ -173,6 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print the result as one JSON document")
         if name in ("rollback", "restart", "reconcile"):
             command.add_argument("--plan", action="store_true", help="show the steps; change nothing")
+        if name == "rollback":
+            command.add_argument("--force", action="store_true", help="go on whatever stands in the way in the schema")
+            command.add_argument("--reason", type=_reason, default="", help="why it is forced; kept in the record")
         if name == "lock":
             command.add_argument("--reason", required=True, type=_reason, help="why; shown to whoever is refused")
         if name == "rollback":

@@ -13,23 +13,8 @@ from fairway.engine import docker
 from fairway.engine.contract.errors import Failed
 from fairway.engine.model import session_name
 from fairway.engine.process import run
+from fairway.engine.schema.tables import QUERY, Table, parse_tables
 
-# The tables of the migration tools that keep their record in the database; one call for all of them.
-_APPLIED = """\
-SELECT to_regclass('alembic_version') IS NOT NULL AS alembic,
-       to_regclass('_prisma_migrations') IS NOT NULL AS prisma,
-       to_regclass('django_migrations') IS NOT NULL AS django \\gset
-\\if :alembic
-SELECT 'alembic ' || version_num FROM alembic_version ORDER BY 1;
-\\endif
-\\if :prisma
-SELECT 'prisma ' || migration_name FROM _prisma_migrations
- WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL ORDER BY started_at;
-\\endif
-\\if :django
-SELECT 'django ' || app || '.' || name FROM django_migrations ORDER BY id;
-\\endif
-"""
 _VERSION = "SELECT current_setting('server_version_num');\n"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :'session';\n"
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :'session';\n"
@@ -43,13 +28,9 @@ class Database:
     container: str
     env: Mapping[str, str]
 
-    def applied(self) -> tuple[str, ...]:
-        """Return what migration tools have on record as applied, in their order: ``alembic 0006``.
-
-        Alembic keeps only its heads; Prisma and Django every migration. Raises
-        ``Failed`` when the database does not answer.
-        """
-        return tuple(self._ask(_APPLIED))
+    def migrations(self) -> tuple[Table, ...]:
+        """Return what migration tools have on record, table by table. Raises ``Failed`` when it does not answer."""
+        return parse_tables(self._ask(QUERY))
 
     def server_version(self) -> int:
         """Return the server's version as a number, ``170002``. Raises ``Failed`` when it does not answer."""

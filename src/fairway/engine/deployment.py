@@ -75,6 +75,8 @@ class Request:
     recreate: tuple[str, ...] = ()
     #: What the client that asked knows it by, before it has heard the id.
     ticket: str = ""
+    #: Why it goes on whatever stands in the way of it in the database, in the words of who asked; empty: it does not.
+    forced: str = ""
 
     @property
     def old_slot(self) -> Slot:
@@ -94,6 +96,7 @@ class Request:
             "warm": self.warm,
             "recreate": list(self.recreate),
             "ticket": self.ticket,
+            "forced": self.forced,
             WRITTEN_BY: fairway.__version__,
         }
         write_atomically(layout.deployment(self.id) / "request.json", json.dumps(document, indent=2).encode())
@@ -122,6 +125,8 @@ def _parse_request(fields: Fields) -> Request:
         warm=fields.boolean("warm"),
         recreate=fields.texts("recreate"),
         ticket=fields.text("ticket"),
+        # One that an engine from before it accepted has none.
+        forced=fields.text("forced") if fields.has("forced") else "",
     )
     fields.end()
     return request
@@ -172,6 +177,8 @@ class Deployment:
         self.edge = Edge(layout.edge, layout.edge_run)
         #: Carried out by the engine that accepted it, with somebody waiting; False for one that is recovered.
         self.attended = True
+        #: The database was held against the release, and nothing stands in the way or it was forced.
+        self.schema_checked = False
         if stored is not None:
             self.stored = stored
         if evidence is not None:

@@ -53,6 +53,11 @@ def inspect_image(reference: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", "{{.Id}}", reference]
 
 
+def image_commands(reference: str) -> list[str]:
+    """Print what an image runs by itself: its entrypoint and its command, a JSON list or null each."""
+    return ["docker", "image", "inspect", "--format", "{{json .Config.Entrypoint}}\n{{json .Config.Cmd}}", reference]
+
+
 def list_images() -> list[str]:
     return ["docker", "image", "ls", "--quiet", "--no-trunc"]
 
@@ -174,6 +179,12 @@ def compose_config(project: str, project_directory: Path) -> list[str]:
 def compose_up(project: str, project_directory: Path, services: Sequence[str], *flags: str) -> list[str]:
     """Bring services up from a model on standard input."""
     return [*_compose("-", project, project_directory), "up", "--detach", "--no-build", *flags, *services]
+
+
+def compose_run(project: str, project_directory: Path, service: str, name: str) -> list[str]:
+    """Run a service of a model on standard input once, under a name of its own; what it prints is what this prints."""
+    flags = ("run", "--rm", "--no-deps", "--no-TTY", "--interactive=false", "--name", name)
+    return [*_compose("-", project, project_directory), *flags, service]
 
 
 def _compose(file: str, project: str, project_directory: Path) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,6 +230,15 @@ def with_migrator(
     service["environment"]["PGAPPNAME"] = session_name(deployment_id)
     service["environment"].setdefault("PGOPTIONS", options)
     return _standing_alone(result)
+
+
+def asking_status(model: Model, roles: ComposeRoles, command: Sequence[str]) -> Model:
+    """Return a migrator's model with the command that tells its state in place of what it does by itself."""
+    result = copy.deepcopy(model)
+    service = _services(result)[roles.migrator_service]
+    # An older "compose run" has no --pull.
+    service.update(entrypoint=list(command), command=[], tty=False, pull_policy="never")
+    return result
 
 
 def with_workers(model: Model, roles: ComposeRoles, placement: Placement) -> Model:

@@ -18,15 +18,21 @@ from fairway.engine.model import LABEL
 from fairway.engine.observation import Observation
 from fairway.engine.redact import Redactor
 from fairway.engine.releases import load_release
+from fairway.engine.schema.look import Schema
 
 _SHOWN = 10
+_NOT_HERE = {"possible": False, "image": None, "warm": False, "seconds": None, "schema": None}
 _SEARCHED = 1000
 # Looking, switching and writing it down, beside what the steps take; measured on a small host.
 _OWN_TIME_S = 0.3
 
 
-def describe_rollbacks(layout: Layout, host: HostConfig, seen: Observation) -> list[dict[str, Any]]:
-    """Return the newest releases that served here, except the one that does: each with its cost or why it cannot be."""
+def describe_rollbacks(layout: Layout, host: HostConfig, seen: Observation, schema: Schema) -> list[dict[str, Any]]:
+    """Return the newest releases that served here, except the one that does: each with its cost or why it cannot be.
+
+    ``schema`` of a row is whether the release may serve on the database as it is now; one
+    that may not is possible only when forced.
+    """
     active = seen.state.active
     newest = islice(Ledger(layout.ledger).newest_first(), _SEARCHED)
     successes = _successes(newest, active.release if active else None)
@@ -38,12 +44,14 @@ def describe_rollbacks(layout: Layout, host: HostConfig, seen: Observation) -> l
         try:
             stored = load_release(layout, tag)
         except FairwayError as error:
-            found.append({**row, "possible": False, "why": error.what, "image": None, "warm": False, "seconds": None})
+            found.append({**row, **_NOT_HERE, "why": error.what})
             continue
+        passage = schema.passage(stored.release.migrations, migrates=False)
         here = driver.has_image(stored.release.app)
         warm = _is_warm(seen, release)
         seconds = estimate_s(entry.get("steps") or {}, warm=warm, image_here=here)
-        found.append({**row, "possible": True, "why": "", "image": here, "warm": warm, "seconds": seconds})
+        row.update(possible=passage.free, why=passage.words, image=here, warm=warm, seconds=seconds)
+        found.append({**row, "schema": passage.as_json()})
     return found
 
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import platform
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from fairway.engine.access.ways import Way, copies_files, refuse_operation, refu
 from fairway.engine.contract.chain import check_chain
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
-from fairway.engine.contract.manifest import bundle_path
+from fairway.engine.contract.manifest import MAX_MANIFEST_LENGTH, bundle_path
 from fairway.engine.contract.names import Repository, Tag, project_name
 from fairway.engine.contract.protocol import (
     MAX_LINE_BYTES,
@@ -46,8 +47,11 @@ from fairway.engine.ledger import Ledger
 from fairway.engine.logs import stream_logs
 from fairway.engine.ownership import as_deploy_user
 from fairway.engine.process import run
+from fairway.engine.schema.look import open_schema
 from fairway.engine.state import read_state
 from fairway.engine.status import describe_host
+
+_REASON = re.compile(r"[^\x00-\x1f\x7f]{0,499}[^\x00-\x20\x7f]")
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -152,7 +156,7 @@ class Server:
         return {"registry": registry}
 
     def _deploy(self, args: Fields) -> dict[str, Any]:
-        manifest = args.text("manifest", max_length=1_000_000).encode()
+        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
         bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
         asked, planning = self._asked(args)
         accept = Acceptance(self._layout, self._host())
@@ -185,6 +189,7 @@ class Server:
             ticket=args.text("ticket", max_length=64) if args.has("ticket") else "",
             recreate=args.texts("recreate", max_items=100) if args.has("recreate") else (),
             evidence=take_evidence(args, "evidence") if args.has("evidence") else (),
+            forced=args.matching("forced", _REASON, "a reason, in one line") if args.has("forced") else "",
         )
         planning = args.has("plan") and args.boolean("plan")
         args.end()
@@ -334,7 +339,7 @@ class Server:
         }
 
     def _gate(self, args: Fields) -> dict[str, Any]:
-        manifest = args.text("manifest", max_length=1_000_000).encode()
+        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
         bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
         evidence = take_evidence(args, "evidence")
         args.end()
@@ -351,6 +356,11 @@ class Server:
             "approvals": read_policy(self._layout).approvals,
             "checks": [check.as_json() for check in decision.checks],
         }
+
+    def _migrations(self, args: Fields) -> dict[str, Any]:
+        args.end()
+        host = self._host()
+        return {"environment": host.environment, **open_schema(self._layout, host).of_serving()}
 
     def _lock(self, args: Fields) -> dict[str, Any]:
         reason = args.text("reason", max_length=500)
@@ -391,6 +401,7 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.EVIDENCE: Server._evidence,
     Operation.JUDGE: Server._judge,
     Operation.GATE: Server._gate,
+    Operation.MIGRATIONS: Server._migrations,
     Operation.LOCK: Server._lock,
     Operation.UNLOCK: Server._unlock,
     Operation.TRUST: Server._trust,

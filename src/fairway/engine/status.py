@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.names import Slot
 from fairway.engine.drift import find_drift
 from fairway.engine.drivers import Container
@@ -16,8 +15,9 @@ from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
 from fairway.engine.lock import deploying
 from fairway.engine.model import LABEL
-from fairway.engine.observation import Observation, deployment_of, observe
+from fairway.engine.observation import Observation, observe
 from fairway.engine.rollbacks import describe_rollbacks
+from fairway.engine.schema.look import open_schema
 
 
 def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
@@ -30,15 +30,17 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
     running = deploying(layout.lock)
     edge = describe_edge(layout, host)
     hold = read_hold(layout)
+    schema = open_schema(layout, host)
     return {
         "project": host.project,
         "environment": host.environment,
         "serving": _serving(seen),
         "slots": {slot.value: _slot(seen, slot) for slot in Slot},
         "services": _services(seen),
-        "schema": _schema(layout, host, seen),
+        "schema": schema.describe(),
         "previous": seen.state.previous.as_json() if seen.state.previous else None,
-        "rollbacks": describe_rollbacks(layout, host, seen),
+        "rollbacks": describe_rollbacks(layout, host, seen, schema),
+        "rollback_floor": schema.floor(layout),
         "locked": hold.as_json() if hold else None,
         "deploying": running is not None,
         "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
@@ -83,14 +85,3 @@ def _slot(seen: Observation, slot: Slot) -> dict[str, Any]:
 
 def _services(seen: Observation) -> dict[str, str]:
     return {name: found[0].health or found[0].status for name, found in sorted(seen.others.items()) if found}
-
-
-def _schema(layout: Layout, host: HostConfig, seen: Observation) -> dict[str, Any] | None:
-    if seen.state.active is None:
-        return None
-    deployment = deployment_of(layout, host, seen.state.active, seen.state)
-    try:
-        applied = deployment.driver.applied(deployment.launch)
-    except FairwayError:
-        return None
-    return {"applied": list(applied)} if applied is not None else None

@@ -29,7 +29,7 @@ _NOT_PLAIN = re.compile(
 )
 # What every release has of its own, and what is shown apart from the settings.
 _NO_SETTING = re.compile(
-    r"(?:tag|commit|author|source|dirty|created_at|created_by|ci_run|fairway|images\..*|bundle\..*|migrations\.files.*)"
+    r"(?:tag|commit|author|source|dirty|created_at|created_by|ci_run|fairway|images\..*|bundle\..*|migrations\.(?:files|shipped).*)"
 )
 _CONTEXT_LINES = 3
 
@@ -61,6 +61,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A migration that the database has not had from the old release, and what it does to that.
+
+    ``edited`` is one that the old release ships with other bytes under the same name.
+    """
+
+    id: str
+    verdict: str
+    judged: str
+    words: str
+    edited: bool = False
+
+
+@dataclass(frozen=True)
 class FileChange:
     """A file of the deploy bundle that differs, as a unified diff, or in a word where it is no text."""
 
@@ -84,6 +98,7 @@ class Review:
     images: tuple[Change, ...]
     settings: tuple[Change, ...]
     unknown: str = ""
+    judged: tuple[Judged, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a document."""
@@ -108,6 +123,7 @@ class Review:
             "commits": asdict(self.commits),
             "files": [asdict(change) for change in self.files],
             "migrations": [asdict(change) for change in self.migrations],
+            "judged": [asdict(one) for one in self.judged],
             "images": [asdict(change) for change in self.images],
             "settings": [asdict(change) for change in self.settings],
             "unknown": self.unknown,
@@ -130,6 +146,7 @@ def review(root: Path, new: ArchivedRelease, old: ArchivedRelease | None, *, unk
         images=compare(_images(before), _images(after)),
         settings=compare(_settings(before), _settings(after)) if before else (),
         unknown=unknown,
+        judged=compare_shipped(before, after),
     )
 
 
@@ -163,6 +180,20 @@ def compare(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...
     """Return what differs between two sets of named values, by name."""
     names = sorted(old.keys() | new.keys())
     return tuple(Change(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name))
+
+
+def compare_shipped(old: Release | None, new: Release) -> tuple[Judged, ...]:
+    """Return the migrations of a release that the old one does not ship, in the order they are applied.
+
+    An old release that names its migrations by file only is held against by their bytes.
+    """
+    ids = {one.id: one.digest for one in old.migrations.shipped} if old else {}
+    files = set(old.migrations.files.values()) if old and not ids else set()
+    return tuple(
+        Judged(one.id, one.verdict.value, one.judged.value, one.words, edited=one.id in ids)
+        for one in new.migrations.shipped
+        if ids.get(one.id) != one.digest and one.digest not in files
+    )
 
 
 def compare_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> tuple[FileChange, ...]:

@@ -167,6 +167,27 @@ def files_below(root: Path, directory: str) -> tuple[str, ...]:
     return tuple(sorted(file for file in files if file and os.path.lexists(root / file)))
 
 
+def changed_since(root: Path, commit: str, directory: str) -> tuple[str, ...]:
+    """Return the files below a directory (relative to ``root``) that came or changed since a commit.
+
+    Since the working tree's history left that commit's, and with what is not committed yet.
+    Raises ``Invalid`` when there is no such commit here.
+    """
+    resolved = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if resolved.returncode != 0:
+        raise Invalid(
+            f"there is no commit {commit[:100]!r} here",
+            hint="name a branch, a tag or a commit; a shallow clone has few of them: git fetch --unshallow",
+        )
+    base = _git(root, "merge-base", resolved.stdout.strip(), "HEAD")
+    start = base.stdout.strip() if base.returncode == 0 else resolved.stdout.strip()
+    wanted = ("--name-only", "--no-renames", "--relative", "-z", start, "--", f":(literal){directory}")
+    changed = _git(root, "diff", *wanted).or_fail("Git cannot tell what has changed")
+    new = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", f":(literal){directory}")
+    names = changed + new.or_fail("Git cannot list its files")
+    return tuple(sorted({name for name in names.split("\0") if name}))
+
+
 @dataclass(frozen=True)
 class Commit:
     """A commit, as it is told to people."""

@@ -25,14 +25,15 @@ from fairway.engine.contract.manifest import (
     author_address,
     run_address,
 )
-from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag
+from fairway.engine.contract.names import PinnedImage, Repository, Tag
 from fairway.registry import Access, Archive, RegistryClient, connect
 from fairway.release import git
 from fairway.release.build import Image, build, check_dockerfile
 from fairway.release.bundle import PackedBundle, make_bundle
 from fairway.release.compose import check_compose
 from fairway.release.docker import Docker, find_docker
-from fairway.release.migrations import read_migrations
+from fairway.release.migrations import Shipped, read_shipped
+from fairway.release.migrator import check_migrator
 from fairway.release.progress import Reporter
 from fairway.release.publish import find_present, publish
 
@@ -77,7 +78,7 @@ def make_release(
         check_dockerfile(config)
         check_compose(docker, config)
         bundle = make_bundle(config)
-        migrations = read_migrations(config)
+        shipped = read_shipped(config)
     with ExitStack() as stack:
         clients = _clients(config, connect_to, stack)
         archive = Archive(clients[config.release_repository], config.release_repository)
@@ -85,8 +86,8 @@ def make_release(
             if archive.find(tag):
                 reporter.line(f"{tag.short} was released before; nothing to build")
                 return _existing(config, clients, archive, tag)
-        app, migrator = _images(config, docker, checkout, tag, clients, reporter)
-        release = _release(config, checkout, tag, app, migrator, bundle, migrations)
+        app, migrator = _images(config, docker, checkout, tag, clients, shipped, reporter)
+        release = _release(config, checkout, tag, app, migrator, bundle, shipped)
         content = release.to_bytes()
         with reporter.step("archive: write"):
             archive.put(content, bundle.content)
@@ -154,6 +155,7 @@ def _images(
     checkout: git.Checkout,
     tag: Tag,
     clients: Mapping[Repository, RegistryClient],
+    shipped: Shipped,
     reporter: Reporter,
 ) -> tuple[PinnedImage, PinnedImage]:
     """Build both images, then push both: a build that fails leaves nothing behind."""
@@ -166,6 +168,7 @@ def _images(
         with reporter.step(f"build {image.target}"):
             built.append(build(docker, config, checkout, image, reporter))
     check_unchanged(checkout, tag)
+    check_migrator(docker, config, wanted[1].reference, shipped.sources)
     for one in built:  # both before either is pushed
         find_present(clients[one.image.repository], one)
     pinned = []
@@ -192,7 +195,7 @@ def _release(
     app: PinnedImage,
     migrator: PinnedImage,
     bundle: PackedBundle,
-    migrations: Mapping[str, Digest],
+    shipped: Shipped,
 ) -> Release:
     limits = config.migrations.model_dump(exclude={"path", "kind"})
     return Release(
@@ -211,7 +214,7 @@ def _release(
         bundle=bundle.description,
         compose=ComposeRoles(**dict(config.compose)),
         readiness=Readiness(**dict(config.readiness)),
-        migrations=Migrations(**limits, kind=config.migrations.kind, files=migrations),
+        migrations=Migrations(**limits, kind=config.migrations.kind, files=shipped.files, shipped=shipped.migrations),
         soak=Soak(**dict(config.soak)),
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,

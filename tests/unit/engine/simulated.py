@@ -13,6 +13,7 @@ from fairway.engine.edge import Answer, Edge, ServerStats
 from fairway.engine.layout import Layout
 from fairway.engine.model import LABEL
 from fairway.engine.process import Check
+from fairway.engine.schema.tables import Table
 
 
 class Lost(BaseException):
@@ -47,6 +48,9 @@ class World:
     #: Releases whose bundle was judged, and those that the policy does not allow.
     judged: list[str] = field(default_factory=list)
     unallowed: set[str] = field(default_factory=set)
+    #: What is on record in the database, and what a migrator's status command says.
+    tables: tuple[Table, ...] | None = ()
+    told: str = ""
     ready: Callable[[Slot], bool] = lambda slot: True
 
 
@@ -140,6 +144,12 @@ class SimulatedDriver(Driver):
         self, launch: Launch, found: Services, recreate: Sequence[str], report: Report, check: Check
     ) -> None:
         self._world.moment.pass_by()
+
+    def migrations(self, launch: Launch) -> tuple[Table, ...] | None:
+        return self._world.tables
+
+    def migrator_status(self, launch: Launch) -> str:
+        return self._world.told
 
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         if not self.has_image(launch.stored.release.migrator):

@@ -197,6 +197,26 @@ REFUSED_OF_A_SERVICE: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"command": ["npx", "prisma", "db", "push"]},
+        {"command": ["sh", "-c", "npx prisma db push --accept-data-loss && exec node ."]},
+        {"entrypoint": ["alembic", "stamp", "head"]},
+        {"command": "npm run db:push"},
+        {"post_start": [{"command": ["prisma", "migrate", "reset", "--force"]}]},
+        {"healthcheck": {"test": ["CMD-SHELL", "psql -c 'DROP DATABASE app'"]}},
+    ],
+    ids=json.dumps,
+)
+def test_no_policy_allows_what_goes_around_the_migrations(
+    model: dict[str, Any], release: Release, service: dict[str, Any]
+) -> None:
+    model["services"]["migrator"].update(service)
+    found = model_findings(model, release, GROUND)
+    assert {(one.rule.name, one.name) for one in found} == {("forbidden-command", "")}
+
+
 @pytest.mark.parametrize(("service", "names"), REFUSED_OF_A_SERVICE, ids=lambda case: json.dumps(case)[:80])
 def test_what_takes_more_than_its_container_is_refused(
     model: dict[str, Any], release: Release, service: dict[str, Any], names: list[str]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from fairway.cli.review import show_review
 from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.manifest import Migration, MigratorKind, Verdict
 from fairway.engine.contract.names import Digest
 from fairway.evidence.review import compare, compare_files, plain, read_commits, review, review_serving
 from fairway.registry import Archive, ArchivedRelease
@@ -107,6 +108,25 @@ def test_migrations_that_come_go_or_were_edited_are_named(tmp_path: Path) -> Non
     assert "changed  m/2.sql, which may have run already" in text
     assert "m/1.sql" not in text
     assert "gone     m/3.sql" in shown(tmp_path, old, new)
+
+
+def test_migrations_that_come_are_shown_with_their_verdicts(tmp_path: Path) -> None:
+    limits = replace(archived().named.release.migrations, kind=MigratorKind.SQL)
+    first = Migration("1", A, Verdict.EXPAND, Verdict.EXPAND)
+    second = Migration("2", B, Verdict.CONTRACT, Verdict.REVIEW, "gone\u202e since March")
+    old = archived(migrations=replace(limits, shipped=(first,)))
+    new = archived(commit="5e" * 20, migrations=replace(limits, shipped=(first, second)))
+
+    text = shown(tmp_path, new, old)
+    assert "2: CONTRACT (judged review): gone\\u202e since March" in text
+    assert "1: EXPAND" not in text
+    assert "migrations.shipped" not in text
+
+    edited = archived(commit="5e" * 20, migrations=replace(limits, shipped=(replace(first, digest=B),)))
+    assert "1: EXPAND, edited since the release before" in shown(tmp_path, edited, old)
+
+    by_file = archived(migrations=replace(limits, kind=None, files={"m/1.sql": A}))
+    assert [one["id"] for one in review(tmp_path, new, by_file).as_json()["judged"]] == ["2"]
 
 
 def test_images_and_settings_that_changed_are_named_and_nothing_else(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from fairway.config import Config
+from fairway.config import Config, load
 from fairway.config.load import parse
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.manifest import Verdict
 from fairway.engine.contract.names import Digest
-from fairway.release.migrations import read_migrations
+from fairway.migrations.choices import Form
+from fairway.migrations.report import render
+from fairway.release.migrations import accept, lint, read_migrations, read_shipped
 from tests.unit.release.conftest import FILE, Git
 
 
@@ -90,3 +95,93 @@ def test_a_name_that_cannot_be_shown_is_refused(migrating: Config) -> None:
 def test_only_a_directory_below_the_file_is_taken(config: Config, path: str) -> None:
     with pytest.raises(Invalid, match=r"migrations\.path"):
         at(config, path)
+
+
+@pytest.fixture
+def judged(config: Config, git: Git) -> Config:
+    """The project with migrations of a kind: one that only expands, one that does not."""
+    versions = config.root / "db"
+    versions.mkdir()
+    (versions / "1_start.sql").write_text("CREATE TABLE t (a text);\n")
+    (versions / "2_end.sql").write_text("DROP TABLE old;\n")
+    (config.root / "fairway.toml").open("a").write('[migrations]\npath = "db"\nkind = "sql"\n')
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Migrate")
+    return load(config.root / "fairway.toml", {})
+
+
+def test_a_release_is_refused_with_every_reason_at_once(judged: Config) -> None:
+    (judged.root / "db/3_more.sql").write_text("DO $$ BEGIN END $$;\n")
+    (judged.root / "docker-compose.cicd.yml").write_text("services: {a: {command: npx prisma db push}}\n")
+    (judged.root / "db/verdicts.toml").write_text(
+        f'[[accepted]]\nmigration = "9"\nsha256 = "{"0" * 64}"\nverdict = "expand"\nreason = "x"\n'
+    )
+
+    with pytest.raises(Refused) as caught:
+        read_shipped(judged)
+
+    lines = caught.value.why.split("\n")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "docker-compose.cicd.yml:1",
+        "db/2_end.sql",
+        "db/3_more.sql",
+        "verdicts.toml, line 1",
+    ]
+
+
+def test_what_is_accepted_is_shipped_with_its_words(judged: Config) -> None:
+    assert accept(judged, [], Verdict.CONTRACT, "gone since  March", everything=True) == ("2",)
+
+    shipped = read_shipped(judged)
+
+    assert [(one.id, one.verdict, one.words) for one in shipped.migrations] == [
+        ("1", Verdict.EXPAND, ""),
+        ("2", Verdict.CONTRACT, "gone since March"),
+    ]
+    assert list(shipped.files) == ["db/1_start.sql", "db/2_end.sql"]
+
+
+def test_an_edit_after_it_was_accepted_is_refused(judged: Config) -> None:
+    accept(judged, ["2"], Verdict.CONTRACT, "gone", everything=False)
+    (judged.root / "db/2_end.sql").write_text("DROP TABLE other;\n")
+
+    with pytest.raises(Refused, match="cannot be released") as caught:
+        read_shipped(judged)
+
+    assert "verdicts.toml, line 4: 2 was edited since" in caught.value.why
+
+
+def test_a_contract_cannot_be_accepted_as_an_expansion(judged: Config) -> None:
+    with pytest.raises(Refused, match="2 is a contract"):
+        accept(judged, ["2"], Verdict.EXPAND, "it is fine", everything=False)
+
+    assert not (judged.root / "db/verdicts.toml").exists()
+
+
+def test_only_what_came_since_a_commit_is_judged(judged: Config, git: Git) -> None:
+    assert not lint(judged, "HEAD").refused
+    assert lint(judged, "HEAD~1").refused
+    (judged.root / "db/3_more.sql").write_text("DROP TABLE third;\n")
+
+    assert [one.source.id for one in lint(judged, "HEAD").unsettled] == ["3"]
+    with pytest.raises(Invalid, match="there is no commit 'nowhere'"):
+        lint(judged, "nowhere")
+
+
+@pytest.mark.parametrize("form", Form)
+def test_every_form_names_what_needs_a_word(judged: Config, form: Form) -> None:
+    text = render(lint(judged), form)
+
+    assert "2_end.sql" in text
+    assert "CONTRACT" in text or '"contract"' in text
+    if form in (Form.JSON, Form.SARIF):
+        json.loads(text)
+
+
+def test_a_forbidden_command_stops_a_release_without_a_kind_too(config: Config, git: Git) -> None:
+    (config.root / "tooling/deploy/deploy.sh").write_text("set -e\nnpx prisma db push\n")
+
+    with pytest.raises(Refused) as caught:
+        read_shipped(config)
+
+    assert caught.value.why.startswith("tooling/deploy/deploy.sh:2: prisma db push")

@@ -73,7 +73,7 @@ case "$1 $2" in
   *version) ;;
   "compose --project-name") cat $here/model.json ;;
   "buildx build") echo "#1 building" ;;
-  "image inspect") cat $here/$(target "$5").id ;;
+  "image inspect") case "$4" in *.Config*) echo '{{}}' ;; *) cat $here/$(target "$5").id ;; esac ;;
   push*) echo "$2" >> $here/pushed; echo "x: digest: $(cat $here/$(target "$2").digest) size: 1" ;;
 esac
 """

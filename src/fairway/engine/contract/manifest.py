@@ -25,6 +25,8 @@ DEPLOY_ENV = "deploy.env"
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 #: More than a project honestly has; the manifest travels in one line of the protocol.
 MAX_MIGRATIONS = 5000
+#: That many migrations with their verdicts, and room for the bundle in the same line.
+MAX_MANIFEST_LENGTH = 4_000_000
 MAX_PLATFORMS = 100
 
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")

@@ -57,6 +57,7 @@ class Operation(enum.Enum):
     EVIDENCE = "evidence"
     JUDGE = "judge"
     GATE = "gate"
+    MIGRATIONS = "migrations"
     LOCK = "lock"
     UNLOCK = "unlock"
 

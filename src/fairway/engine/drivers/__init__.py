@@ -12,6 +12,7 @@ from fairway.engine.contract.trust import Policy
 from fairway.engine.model import Placement
 from fairway.engine.process import Check
 from fairway.engine.releases import StoredRelease
+from fairway.engine.schema.tables import Table
 
 Report = Callable[[str], None]
 
@@ -133,6 +134,20 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def applied(self, launch: Launch) -> tuple[str, ...] | None:
         """Return the migrations on record in the database, None when it cannot be asked."""
+
+    @abc.abstractmethod
+    def migrations(self, launch: Launch) -> tuple[Table, ...] | None:
+        """Return the tables in which migration tools keep their record, None when no database of the project runs.
+
+        Raises ``Failed`` when it does not answer.
+        """
+
+    @abc.abstractmethod
+    def migrator_status(self, launch: Launch) -> str:
+        """Run the release's status command in its migrator's image; return what it prints.
+
+        Raises ``Failed`` when it fails.
+        """
 
     @abc.abstractmethod
     def start_slot(self, launch: Launch, slot: Slot) -> None:

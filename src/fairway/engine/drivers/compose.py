@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from fairway.engine.model import (
     EdgeMounts,
     Model,
     Naming,
+    asking_status,
     check_roles,
     is_postgres,
     published_ports,
@@ -41,6 +43,7 @@ from fairway.engine.model import (
 )
 from fairway.engine.process import Check, run, stream
 from fairway.engine.redact import Redactor
+from fairway.engine.schema.tables import Table
 
 if TYPE_CHECKING:
     from fairway.engine.gate.paths import Ground
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 _PULL_PATIENCE_S = 1800.0
 _SERVICES_PATIENCE_S = 300.0
 _EDGE_PATIENCE_S = 20.0
+_STATUS_PATIENCE_S = 60.0
 # A worker without a health check is given this long to fall over.
 _WORKERS_SETTLE_S = 1.0
 _LOOK_EVERY_S = 0.2
@@ -204,6 +208,7 @@ class ComposeDriver(Driver):
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         roles, limits = launch.stored.release.compose, launch.stored.release.migrations
         model = self._model(launch)
+        self._refuse_forbidden(launch.stored.release.migrator)
         migrator = self._migrator(launch, deployment_id)
 
         def start(server_version: int | None) -> None:
@@ -217,25 +222,77 @@ class ComposeDriver(Driver):
             log = self._layout.deployment(deployment_id) / "migrate.log"
             write_atomically(log, self._redact("\n".join(migrator.said) + "\n").encode())
 
+    def _refuse_forbidden(self, image: PinnedImage) -> None:
+        """Refuse a migrator whose image goes around the migrations by itself; the compose file was judged before."""
+        from fairway.engine.gate.compose_service import forbidden_in
+
+        done = self._containers.run(docker.image_commands(image.reference))
+        try:
+            runs = [json.loads(line) for line in done.stdout.splitlines()]
+        except ValueError:
+            runs = []
+        found = forbidden_in([part for parts in runs for part in parts or ()])
+        if found:
+            raise Refused(
+                f"the migrator's image runs {found[0].words}",
+                why=found[0].why,
+                hint="have it apply the migrations that the release ships, and release again",
+            )
+
     def end_migrator(self, launch: Launch, deployment_id: str, report: Report, *, patience_s: float) -> Migrated:
         return self._migrator(launch, deployment_id).end(report, patience_s=patience_s)
 
     def applied(self, launch: Launch) -> tuple[str, ...] | None:
         return self._migrator(launch, "").applied()
 
+    def migrations(self, launch: Launch) -> tuple[Table, ...] | None:
+        found = self._databases(launch)
+        if not found:
+            return None
+        if len(found) > 1 or not found[0].running:
+            names = ", ".join(container.name for container in found)
+            raise Failed(
+                "the database does not run" if len(found) == 1 else "which database it is cannot be told",
+                why=f"the project has {names}",
+                hint="compose.database_service in fairway.toml names the database's service",
+            )
+        return Database(found[0].name, self._containers.env()).migrations()
+
+    def migrator_status(self, launch: Launch) -> str:
+        release = launch.stored.release
+        roles, command = release.compose, release.migrations.status
+        options = session_options(release.migrations, None)
+        name = f"{self._naming.migration('status')}-{secrets.token_hex(4)}"
+        model = with_migrator(self._model(launch), roles, self._naming, "status", launch.placement, options)
+        model = asking_status(model, roles, command)
+        argv = docker.compose_run(self._host.project, self._layout.deploy_path, roles.migrator_service, name)
+        try:
+            done = self._containers.run(argv, stdin=json.dumps(model), timeout_s=_STATUS_PATIENCE_S)
+        finally:
+            self._containers.run(docker.remove(name))
+        if done.returncode != 0:
+            raise Failed(
+                f"the migrator's status command failed (exit code {done.returncode})",
+                why=self._containers.tail(done),
+                hint=f"it is migrations.status in fairway.toml: {' '.join(command)}",
+            )
+        return done.stdout
+
     def _migrator(self, launch: Launch, deployment_id: str) -> Migrator:
         name = self._naming.migration(deployment_id)
         return Migrator(self._containers, name, deployment_id, self._database(launch))
 
     def _database(self, launch: Launch) -> Database | None:
+        found = [container for container in self._databases(launch) if container.running]
+        return Database(found[0].name, self._containers.env()) if len(found) == 1 else None
+
+    def _databases(self, launch: Launch) -> list[Container]:
         named = launch.stored.release.compose.database_service
-        found = [
-            container.name
+        return [
+            container
             for container in self._containers.of_project(self._host.project)
-            if container.running
-            and (container.labels.get(_SERVICE_LABEL) == named if named else is_postgres(container.image))
+            if (container.labels.get(_SERVICE_LABEL) == named if named else is_postgres(container.image))
         ]
-        return Database(found[0], self._containers.env()) if len(found) == 1 else None
 
     def start_slot(self, launch: Launch, slot: Slot) -> None:
         roles = launch.stored.release.compose

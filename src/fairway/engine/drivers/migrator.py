@@ -12,6 +12,7 @@ from fairway.engine.database import Database
 from fairway.engine.drivers import Migrated, Report
 from fairway.engine.drivers.containers import Containers
 from fairway.engine.process import Check, stream
+from fairway.engine.schema.tables import lines_of
 
 _LOCK_TIMEOUT = re.compile(r"lock timeout|55P03", re.IGNORECASE)
 _FIRST_PAUSE_S = 1.0
@@ -77,7 +78,7 @@ class Migrator:
         if self._database is None:
             return None
         try:
-            return self._database.applied()
+            return lines_of(self._database.migrations())
         except FairwayError:
             return None
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fairway.engine.contract.forbidden import Found, forbidden_words
 from fairway.engine.gate.asker import Asker, Check, each, label_findings, switch
 from fairway.engine.gate.compose_fence import FENCE
 from fairway.engine.gate.compose_mounts import bind_findings
@@ -38,6 +39,7 @@ def service_findings(asker: Asker) -> Iterator[Finding]:
     """Give what a service asks of the host beyond a plain application."""
     yield from _names(asker)
     yield from _image(asker)
+    yield from _commands(asker)
     for key in unknown(asker.service, HARMLESS):
         value = asker.service[key]
         if key in CHECKS:
@@ -70,6 +72,24 @@ def _image(asker: Asker) -> Iterator[Finding]:
         yield asker.found("undigested-image", says=f"runs {image or 'no image'}, without a digest")
     elif wanted not in (None, image):
         yield asker.found("other-image", says=f"runs {image}, not the release's {wanted}")
+
+
+def _commands(asker: Asker) -> Iterator[Finding]:
+    """What goes around the migrations, wherever a service says what is run."""
+    said = [asker.service.get("command"), asker.service.get("entrypoint")]
+    said.append(mapped(asker.service.get("healthcheck"), asker.at("healthcheck")).get("test"))
+    for key in ("post_start", "pre_stop"):
+        hooks = listed(asker.service.get(key), asker.at(key))
+        said += [mapped(hook, asker.at(key)).get("command") for hook in hooks]
+    for value in said:
+        for one in forbidden_in(value):
+            yield asker.found("forbidden-command", one.words, says=f"runs {one.words}: {one.why}")
+
+
+def forbidden_in(command: Any) -> tuple[Found, ...]:
+    """Find forbidden commands in a command as Compose and images have it: a text, or a list of arguments."""
+    parts = [command] if isinstance(command, str) else command if isinstance(command, list) else []
+    return forbidden_words(" ".join(str(part) for part in parts))
 
 
 def _ports(asker: Asker, value: Any) -> Iterator[Finding]:

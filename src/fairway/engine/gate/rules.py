@@ -204,6 +204,15 @@ RULES = (
     Rule(
         "secret-driver", "<secret or config>:<driver>", "external secrets and configs, and drivers", "somebody else's"
     ),
+    # What goes around the migrations.
+    Rule(
+        "forbidden-command",
+        "<service>:<command>",
+        "`prisma db push` and its kin (`migrate reset`, `alembic stamp`, `--accept-data-loss`, `DROP DATABASE`, ...) in"
+        " `command`, `entrypoint`, `healthcheck` and the hooks, and in what the migrator's image runs by itself",
+        "what it did to the schema is in no release, and no rollback can be checked against it",
+        allowable=False,
+    ),
     # What is Fairway's own, and what nobody knows.
     Rule(
         "reserved-name",

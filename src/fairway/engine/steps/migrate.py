@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fairway.engine.contract.errors import FairwayError
 from fairway.engine.deployment import Deployment
+from fairway.engine.releases import load_release
+from fairway.engine.schema.look import check_schema, refuse_unapplied
 from fairway.engine.steps.base import Direction, Recovery, Step
+from fairway.engine.steps.preflight import note_forced
 
 # A migrator whose engine was lost is left to its work this long; its transaction is nearer to its end than a new one.
 _LEFT_TO_FINISH_S = 30.0
@@ -12,8 +16,9 @@ _LEFT_TO_FINISH_S = 30.0
 class Migrate(Step):
     """Run the migrator in a container of its own, named after the deployment.
 
-    A migration is not undone: the release before it runs on the new schema when
-    the migrations are expanding ones.
+    Its exit code is not believed: where the release says what it ships, all of that
+    has to be on record afterwards. A migration is not undone: the release before it
+    runs on the new schema when the migrations are expanding ones.
     """
 
     name = "migrate"
@@ -29,15 +34,18 @@ class Migrate(Step):
     def plan(self, deployment: Deployment) -> str:
         applied = deployment.driver.applied(deployment.launch)
         now = f"; on record now: {_last(applied)}" if applied is not None else ""
-        return f"run {deployment.release.migrator.repository.path}@{deployment.release.migrator.digest.short}{now}"
+        migrator = deployment.release.migrator
+        return f"run {migrator.repository.path}@{migrator.digest.short}{now}{_new(deployment)}"
 
     def run(self, deployment: Deployment) -> str:
         identity = deployment.request.id
+        note_forced(deployment, check_schema(deployment, started=True))
         done = deployment.driver.migrate(
             deployment.launch, identity, deployment.told(self.name), deployment.refuse_cancelled
         )
         deployment.journal.noted(self.name, before=done.before, after=done.after)
-        return deployment.redact(done.said)
+        applied = refuse_unapplied(deployment)
+        return deployment.redact(done.said) + (f"; {applied}" if applied else "")
 
     def undo(self, deployment: Deployment) -> str | None:
         # A deployment that failed or was cancelled has somebody waiting; one that was lost has not.
@@ -51,3 +59,17 @@ class Migrate(Step):
 
 def _last(applied: tuple[str, ...] | None) -> str:
     return applied[-1] if applied else "nothing"
+
+
+def _new(deployment: Deployment) -> str:
+    """Say which migrations come with the release, each with its verdict."""
+    active = deployment.request.before.active
+    before: set[str] = set()
+    try:
+        if active is not None:
+            before = {one.id for one in load_release(deployment.layout, active.tag).release.migrations.shipped}
+    except FairwayError:
+        return ""  # what serves is not here any more, so what is new cannot be told
+    new = [one for one in deployment.release.migrations.shipped if one.id not in before]
+    said = [f"{one.id} {one.verdict.value.upper()}" + (f" ({one.words})" if one.words else "") for one in new]
+    return f"; new migrations: {'; '.join(said)}" if said else ""

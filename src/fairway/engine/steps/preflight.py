@@ -5,6 +5,8 @@ from __future__ import annotations
 from fairway.engine.contract.errors import FairwayError, Refused
 from fairway.engine.deployment import Action, Deployment, Request
 from fairway.engine.gate.store import read_policy
+from fairway.engine.schema.look import check_schema
+from fairway.engine.schema.passage import Passage
 from fairway.engine.steps.base import Direction, Recovery, Step
 
 # The manifest gives compressed sizes; layers unpack to about two and a half times that beside the download.
@@ -15,20 +17,27 @@ _UNKNOWN_IMAGE_BYTES = 400 * 1024 * 1024
 
 
 class Preflight(Step):
-    """Check the settings, the compose file, what it asks of this host, and the disk."""
+    """Check the settings, the compose file, what it asks of this host, the database's schema, and the disk."""
 
     name = "preflight"
     recovery = Recovery(Direction.UNDO, "checks that were going on", "nothing: nothing was touched")
 
     def plan(self, deployment: Deployment) -> str:
-        return self.run(deployment)
+        return self._checked(deployment)[0]
 
     def run(self, deployment: Deployment) -> str:
+        said, schema = self._checked(deployment)
+        note_forced(deployment, schema)
+        return said
+
+    def _checked(self, deployment: Deployment) -> tuple[str, Passage | None]:
         settings = deployment.settings
         if _is_judged(deployment.request):
             deployment.driver.judge(deployment.launch, read_policy(deployment.layout))
+        schema = check_schema(deployment)
+        said = _schema_words(deployment, schema)
         if deployment.request.warm:
-            return f"{len(settings)} settings, the slot is warm"
+            return f"{len(settings)} settings, the slot is warm{said}", schema
         deployment.driver.check(deployment.launch)
         missing = deployment.missing_images
         services = _missing_services(deployment)
@@ -41,7 +50,25 @@ class Preflight(Step):
                 why=f"{_mib(free)} MiB free where Docker keeps images, {_mib(need)} MiB needed{_set_aside(services)}",
                 hint=_way_out(deployment),
             )
-        return f"{len(settings)} settings, {_mib(free)} MiB free, {len(missing) + len(services)} images to pull"
+        images = len(missing) + len(services)
+        return f"{len(settings)} settings, {_mib(free)} MiB free, {images} images to pull{said}", schema
+
+
+def note_forced(deployment: Deployment, schema: Passage | None) -> None:
+    """Put on the record that a deployment went on whatever stood in its way, and what did."""
+    if schema is not None and schema.obstacles:
+        over = [deployment.redact(str(one)) for one in schema.obstacles]
+        forced = {"reason": deployment.redact(deployment.request.forced), "over": over}
+        deployment.journal.noted(Preflight.name, forced=forced)
+
+
+def _schema_words(deployment: Deployment, schema: Passage | None) -> str:
+    if schema is None:
+        return ""
+    if schema.obstacles:
+        over = deployment.redact(schema.words).replace("\n", "; ")
+        return f"; forced over the schema ({deployment.request.forced}): {over}"
+    return f"; schema: {schema.note}" if schema.note else ""
 
 
 def _is_judged(request: Request) -> bool:

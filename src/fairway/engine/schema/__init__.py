@@ -1,0 +1,1 @@
+"""What the database has on record of its migrations, and whether a release may serve on it."""

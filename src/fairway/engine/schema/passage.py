@@ -1,0 +1,173 @@
+"""May a release serve on the database as it is now? Pure: from the record and the manifests to what stands in the way.
+
+A rollback does not change the schema, and the code that comes back was never run on what
+was applied after it. So everything that is applied and that the release does not ship must
+have been found to expand the schema only. What cannot be told counts as a no.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fairway.engine.contract.manifest import Migrations, MigratorKind, Verdict
+from fairway.engine.schema.known import Known, key_of
+from fairway.engine.schema.record import Record, is_edited, missing_from
+
+_SHOWN = 20
+
+
+class Reason(enum.Enum):
+    """Why a release may not serve on a database."""
+
+    #: Applied, not shipped by the release, and code from before it does not run on it.
+    CONTRACT = "contract"
+    #: The same, and nobody has said what it does to code from before it.
+    REVIEW = "review"
+    #: Applied, and no release on this host says what it is.
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    IN_FLIGHT = "in-flight"
+    #: The release needs what is not applied, and a rollback applies nothing.
+    BEHIND = "behind"
+    #: The migrator of the release refuses a database that is newer than it.
+    NEWER = "newer"
+    #: The release that serves keeps its record with another tool.
+    OTHER_TOOL = "other-tool"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing that stands in the way, and the migration it is about, if it is about one."""
+
+    reason: Reason
+    migration: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.migration}: {self.says}" if self.migration else self.says
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        return {"reason": self.reason.value, "migration": self.migration, "says": self.says}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What was found. ``note`` says what is worth knowing besides: that nothing was checked, or what was let pass."""
+
+    obstacles: tuple[Obstacle, ...] = ()
+    note: str = ""
+    checked: bool = True
+
+    @property
+    def free(self) -> bool:
+        """Say whether nothing stands in the way."""
+        return not self.obstacles
+
+    @property
+    def words(self) -> str:
+        """What stands in the way, a line each."""
+        shown = [str(one) for one in self.obstacles[:_SHOWN]]
+        left = len(self.obstacles) - _SHOWN
+        return "\n".join([*shown, *([f"and {left} more"] if left > 0 else [])])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        return {"checked": self.checked, "note": self.note, "obstacles": [one.as_json() for one in self.obstacles]}
+
+
+UNCHECKED = Passage(
+    note="not checked: the release does not say what it ships (migrations.kind in fairway.toml)", checked=False
+)
+
+
+def unreadable(why: str) -> Passage:
+    """Return what is found when the database cannot be asked."""
+    return Passage((Obstacle(Reason.UNREADABLE, "", f"what is applied cannot be told: {why}"),))
+
+
+def to_release(
+    target: Migrations, serving: Migrations | None, record: Record, known: Known, *, migrates: bool
+) -> Passage:
+    """Find what stands in the way of a release. ``serving`` is what serves now, None when nothing does.
+
+    ``migrates`` says that its migrator will run first, which a rollback's does not.
+    """
+    kind = target.kind
+    if kind is None:
+        return UNCHECKED
+    shipped = {key_of(kind, one.id): one for one in target.shipped}
+    beyond = missing_from(kind, record.applied, (one.id for one in target.shipped))
+    obstacles = [*_unfinished(record)]
+    if serving is not None and serving.kind is not None and serving.kind is not kind:
+        obstacles.append(_other_tool(kind, serving.kind))
+    obstacles += [found for name in beyond if (found := _judged(name, record, known)) is not None]
+    if migrates and beyond and kind is MigratorKind.ALEMBIC:
+        obstacles.append(_newer(beyond))
+    if not migrates:
+        stopped = (*record.failed, *record.in_flight)
+        needed = missing_from(kind, (one.id for one in shipped.values()), (*record.applied, *stopped))
+        obstacles += [Obstacle(Reason.BEHIND, name, "the release needs it, and it is not applied") for name in needed]
+    edited = [one.id for one in target.shipped if is_edited(one, record)]
+    notes = [f"the database is {len(beyond)} migrations ahead of it, which only expand the schema"] if beyond else []
+    notes += [f"edited after they were applied: {', '.join(edited)}"] if edited else []
+    return Passage(tuple(obstacles), "; ".join(notes) if not obstacles else "")
+
+
+def _unfinished(record: Record) -> Iterable[Obstacle]:
+    for name, why in record.failed.items():
+        yield Obstacle(Reason.FAILED, name, f"failed{f' ({why})' if why else ''}")
+    for name in record.in_flight:
+        yield Obstacle(Reason.IN_FLIGHT, name, "was begun and has not ended: it runs now, or its migrator was killed")
+
+
+def _judged(name: str, record: Record, known: Known) -> Obstacle | None:
+    migration, checksum = known.worst(record.kind, name), record.checksums.get(name)
+    if migration is not None and checksum is not None:
+        # A verdict is of exact bytes: one on a file that was edited says nothing of what was applied.
+        migration = known.with_bytes(record.kind, name, checksum)
+        if migration is None:
+            return Obstacle(Reason.UNKNOWN, name, "was applied with other bytes than any release on this host ships")
+    if migration is None:
+        return Obstacle(Reason.UNKNOWN, name, "is applied, and no release on this host says what it is")
+    words = f": {migration.words}" if migration.words else ""
+    if migration.verdict is Verdict.CONTRACT:
+        return Obstacle(Reason.CONTRACT, name, f"code from before it does not run on the schema after it{words}")
+    if migration.verdict is Verdict.REVIEW:
+        return Obstacle(Reason.REVIEW, name, f"nobody has said whether code from before it runs after it{words}")
+    return None
+
+
+def _other_tool(kind: MigratorKind, serving: MigratorKind) -> Obstacle:
+    now = f"the release that serves keeps its record with {serving.value}, this one with {kind.value}"
+    return Obstacle(Reason.OTHER_TOOL, "", f"{now}: what was applied between them cannot be told")
+
+
+def _newer(beyond: tuple[str, ...]) -> Obstacle:
+    return Obstacle(
+        Reason.NEWER, beyond[-1], "the release's own migrator stops at a revision that it does not have (Alembic)"
+    )
+
+
+def hint_for(passage: Passage, *, migrates: bool, floor: str | None, environment: str) -> str:
+    """Say what to do about what stands in the way."""
+    reasons = {one.reason for one in passage.obstacles}
+    ways = []
+    if reasons & {Reason.FAILED, Reason.IN_FLIGHT}:
+        ways.append(
+            "end it first, by the migration tool's own means (prisma migrate resolve, flyway repair, migrate force)"
+        )
+    if reasons & {Reason.CONTRACT, Reason.REVIEW, Reason.UNKNOWN, Reason.BEHIND, Reason.OTHER_TOOL}:
+        back = f"go back no further than {floor}" if floor else "no release here can be gone back to"
+        ways.append(f"{back}, or go forward with a release that mends it")
+    if Reason.NEWER in reasons:
+        ways.append(f"fairway rollback {environment} <tag> runs no migrator")
+    if Reason.UNREADABLE in reasons:
+        ways.append("see that the database runs and is the one that compose.database_service names")
+    command = f"fairway {'deploy' if migrates else 'rollback'} {environment} <tag>"
+    ways.append(f'where you know better, on the record: {command} --force --reason "..."')
+    return "; ".join(ways)
