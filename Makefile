@@ -53,6 +53,7 @@ bench: setup ## measure Fairway, and the plain shell way beside it; a quarter of
 docs: setup ## write the generated part of docs/reference anew
 	.venv/bin/typer fairway.cli.app utils docs --name fairway --output docs/reference/commands.md
 	$(PYTHON) -m scripts.recovery_table
+	$(PYTHON) -m scripts.verdicts
 	$(PYTHON) scripts/schemas.py
 	$(PYTHON) -m scripts.bundle_policy
 

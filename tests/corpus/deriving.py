@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -48,26 +49,37 @@ def server() -> Iterator[str]:
         docker.docker("rm", "--force", "--volumes", name)
 
 
-def derive(where: str, cases: Iterable[Case], each: Callable[[Case], None] = lambda case: None) -> dict[str, Truth]:
+def derive(where: str, cases: Sequence[Case], workers: int = 6) -> dict[str, Truth]:
     """Return the truth of each case by its name. Raises ``CannotBeApplied`` with all that cannot be."""
-    found: dict[str, Truth] = {}
-    failed: list[str] = []
-    known: dict[str, Answers] = {}
     with psycopg.connect(f"{where} dbname=postgres", autocommit=True) as admin:
         admin.execute("CREATE DATABASE base")
         with psycopg.connect(f"{where} dbname=base", autocommit=True) as base:
-            base.execute(schema())
-        admin.execute("CREATE DATABASE work TEMPLATE base")
-        with psycopg.connect(f"{where} dbname=work", autocommit=True) as work:
+            base.execute(schema().encode())
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        shares = [cases[number::workers] for number in range(workers)]
+        parts = list(pool.map(lambda share: _derive_share(where, share), shares))
+    failed = [line for _, lines in parts for line in lines]
+    if failed:
+        raise CannotBeApplied("\n".join(failed))
+    found = {name: truth for part, _ in parts for name, truth in part.items()}
+    return {case.name: found[case.name] for case in cases}
+
+
+def _derive_share(where: str, cases: Sequence[Case]) -> tuple[dict[str, Truth], list[str]]:
+    """Derive the truth of some cases in a database of their own; the lines are of those that do not run."""
+    found: dict[str, Truth] = {}
+    failed: list[str] = []
+    known: dict[str, Answers] = {}
+    name = f"work_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{where} dbname=postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE base").format(sql.Identifier(name)))
+        with psycopg.connect(f"{where} dbname={name}", autocommit=True) as work:
             for case in cases:
-                each(case)
                 try:
                     found[case.name] = _derive(admin, work, where, case, known)
                 except psycopg.Error as error:
                     failed.append(f"{case.name}: {str(error).splitlines()[0]}")
-    if failed:
-        raise CannotBeApplied("\n".join(failed))
-    return found
+    return found, failed
 
 
 def _derive(
@@ -77,9 +89,10 @@ def _derive(
     if _OWN_DATABASE.search(case.sql) or _OWN_DATABASE.search(case.before):
         name = f"case_{secrets.token_hex(4)}"
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE base").format(sql.Identifier(name)))
-        with psycopg.connect(f"{where} dbname={name}", autocommit=True) as own:
-            if case.before:
+        if case.before:
+            with psycopg.connect(f"{where} dbname={name}", autocommit=True) as own:
                 own.execute(case.before.encode())
+        with psycopg.connect(f"{where} dbname={name}", autocommit=True) as own:
             _reset_sequences(own)
             before = _asked(own, queries)
             _reset_sequences(own)

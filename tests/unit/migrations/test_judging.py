@@ -48,9 +48,7 @@ def test_the_names_of_the_rules_are_unique_and_what_is_not_safe_has_a_safe_way()
 
 
 def test_a_judgement_tells_where_its_statement_starts() -> None:
-    text = (
-        "-- é: a comment; with a semicolon\n\n/* and\nmore */ ALTER TABLE a ADD b text;\n-- x\nDROP\nTABLE a; SELECT 1"
-    )
+    text = "-- é: a comment; with a semicolon\n\n/* and\nm */ ALTER TABLE a ADD b text;\n-- x\nDROP\nTABLE a; SELECT 1"
     found = judge_sql(text, lines_from=11)
     assert [(one.line, one.statement) for one in found] == [
         (14, "ALTER TABLE a ADD b text"),
