@@ -124,7 +124,7 @@ def _complain(environment: str, record: Record) -> None:
 
 
 def _subject(entry: dict[str, Any]) -> str:
-    """Return what an entry is about: a release, the HAProxy that the edge went to, a backup, or the side that traffic went to."""
+    """Return what an entry is about: a release, a backup, the edge's HAProxy, or the side that traffic went to."""
     to = entry.get("to")
     if isinstance(entry.get("backup"), str):
         return str(entry["backup"])
