@@ -1,0 +1,1 @@
+"""The database's backups: taken, checked, kept, tried and copied elsewhere."""
