@@ -12,6 +12,7 @@ from fairway.cli import (
     adopt,
     approve,
     attach,
+    backup,
     bootstrap,
     cancel,
     deploy,
@@ -88,6 +89,7 @@ for name, command, example in (
     ("doctor", doctor.doctor, "fairway doctor staging"),
 ):
     app.command(name, epilog=f"Example: {example}")(command)
+app.add_typer(backup.app, name="backup")
 app.add_typer(edge.app, name="edge")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")

@@ -17,7 +17,7 @@ from fairway.engine.contract.names import Repository
 from fairway.engine.contract.trust import Policy
 
 if TYPE_CHECKING:
-    from fairway.config.models import EnvironmentTable, Retention
+    from fairway.config.models import Backup, EnvironmentTable, Retention
 
 T = TypeVar("T")
 
@@ -68,6 +68,7 @@ class Environment:
     promote_from: str | None
     login: RegistryLogin | None
     retention: Retention
+    backup: Backup
     admin: str | None
     policy: Policy
 
@@ -105,7 +106,13 @@ class _Variables:
 
 
 def resolve(
-    name: str, table: EnvironmentTable, *, root: Path, registry: Repository, environ: Mapping[str, str]
+    name: str,
+    table: EnvironmentTable,
+    *,
+    root: Path,
+    registry: Repository,
+    backup: Backup,
+    environ: Mapping[str, str],
 ) -> Environment:
     """Put the variables over the table and check that nothing is missing.
 
@@ -144,6 +151,7 @@ def resolve(
         promote_from=table.promote_from,
         login=login,
         retention=table.retention,
+        backup=backup,
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
     )

@@ -29,6 +29,7 @@ from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
 from fairway.engine.contract.trust import DAYS, key_name
+from fairway.engine.hostconfig import recipient
 
 
 def _text(check: Any) -> PlainValidator:
@@ -72,6 +73,7 @@ EnvironmentName = Annotated[
     _text(checks.matching(r"[a-z][a-z0-9-]{0,40}", "an environment name: lower-case letters, digits and '-'")),
 ]
 ImageReference = Annotated[str, _text(checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}", "an image reference"))]
+Recipient = Annotated[str, _text(checks.told(recipient))]
 UrlPath = Annotated[str, _text(checks.matching(r"/[A-Za-z0-9._~/%?=&-]{0,254}", "a path that starts with '/'"))]
 RelativePath = Annotated[
     str,
@@ -194,6 +196,16 @@ class EnvFile(_Table):
     required: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
+class Backup(_Table):
+    """``[backup]``: what is backed up, when, to whom it is encrypted, and how much of it is kept."""
+
+    before_migrations: bool = True
+    keep: int = Field(default=20, ge=1, le=10_000)
+    recipients: Annotated[tuple[Recipient, ...], Listed] = ()
+    url_key: VariableName | None = None
+    client_image: ImageReference = "postgres:18-alpine"
+
+
 class Guardrails(_Table):
     """``[guardrails]``: which rules hold for the code, and for which of it."""
 
@@ -245,6 +257,7 @@ class EnvironmentTable(_Table):
     secrets_prefix: PrefixName | None = None
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()
+    backup: Backup | None = None
 
 
 class Config(_Table):
@@ -262,6 +275,7 @@ class Config(_Table):
     warm: Warm = Warm()
     env: EnvFile = EnvFile()
     guardrails: Guardrails = Guardrails()
+    backup: Backup = Backup()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -302,7 +316,14 @@ class Config(_Table):
         Raises ``Invalid`` for an unknown name, and when a value is missing in both.
         """
         table = self._table(name)
-        return resolve(name, table, root=self.root, registry=self.images.app, environ=self._variables)
+        return resolve(
+            name,
+            table,
+            root=self.root,
+            registry=self.images.app,
+            backup=table.backup or self.backup,
+            environ=self._variables,
+        )
 
     def _table(self, name: str) -> EnvironmentTable:
         table = self.environments.get(name)

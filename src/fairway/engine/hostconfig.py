@@ -11,6 +11,7 @@ import fairway
 from fairway.engine.backups.upkeep import Upkeep
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
+from fairway.engine.contract.manifest import bundle_path
 from fairway.engine.contract.names import project_name
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
@@ -18,6 +19,9 @@ from fairway.engine.files import write_atomically
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+# What age takes with -r: its own recipients, those of its plugins, and SSH public keys.
+_RECIPIENT = re.compile(r"age1[a-z0-9]{10,2000}|(?:ssh-ed25519|ssh-rsa) [A-Za-z0-9+/=]{40,4000}(?: [^\x00-\x1f\x7f]{0,200})?")
 
 
 def image_reference(value: str) -> str:
@@ -45,6 +49,68 @@ class Retention:
         return retention
 
 
+def recipient(value: str) -> str:
+    """Check whom a backup is encrypted to: an age recipient, or an SSH public key."""
+    if not _RECIPIENT.fullmatch(value):
+        raise Invalid(
+            f"not a recipient: {value[:20]!r}",
+            why="a recipient is a public key: age1..., or a line of an SSH .pub file",
+            hint="make one with: age-keygen -o key.txt; its public key is the recipient, the file stays offline",
+        )
+    return value
+
+
+@dataclass(frozen=True)
+class External:
+    """A PostgreSQL outside the Compose project.
+
+    ``url_key`` is the key of the host's environment file that holds its URL; for
+    ``PGHOST`` the ``PG*`` keys beside it are taken. ``client_image`` has the programs
+    that PostgreSQL's own clients are, of the server's version or newer.
+    """
+
+    url_key: str
+    env_file: str
+    client_image: str
+
+    @classmethod
+    def parse(cls, fields: Fields) -> External:
+        """Take it out of a document. Raises ``Invalid`` naming the key."""
+        external = cls(
+            url_key=fields.matching("url_key", _KEY, "the key of an environment file"),
+            env_file=fields.parsed("env_file", bundle_path),
+            client_image=fields.matching("client_image", _IMAGE, "an image reference"),
+        )
+        fields.end()
+        return external
+
+
+@dataclass(frozen=True)
+class Backups:
+    """How this host's database is backed up.
+
+    ``keep`` is how many backups stay, ``recipients`` whom they are encrypted to: none
+    for plain dumps. ``external`` is None for the PostgreSQL of the Compose project.
+    """
+
+    keep: int = 20
+    recipients: tuple[str, ...] = ()
+    before_migrations: bool = True
+    external: External | None = None
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Backups:
+        """Take it out of a document. Raises ``Invalid`` naming the key."""
+        backups = cls(
+            keep=fields.integer("keep", minimum=1, maximum=10_000),
+            recipients=tuple(recipient(one) for one in fields.texts("recipients", max_items=20)),
+            before_migrations=fields.boolean("before_migrations"),
+            external=External.parse(fields.object("external")) if fields.has("external") else None,
+        )
+        fields.end()
+        return backups
+
+
 @dataclass(frozen=True)
 class HostConfig:
     """This host's part: which project and environment, which published port, which edge.
@@ -61,6 +127,7 @@ class HostConfig:
     proven_only: bool
     retention: Retention = Retention()
     upkeep: Upkeep = field(default_factory=Upkeep)
+    backups: Backups = Backups()
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -74,6 +141,7 @@ class HostConfig:
             # A host that was prepared before there was a retention has none on file.
             retention=Retention.parse(fields.object("retention")) if fields.has("retention") else Retention(),
             upkeep=Upkeep.parse(fields.object("upkeep")) if fields.has("upkeep") else Upkeep(),
+            backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
         )
         fields.end()
         return config

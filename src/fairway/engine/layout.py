@@ -96,6 +96,11 @@ class Layout:
         return self.deployments / deployment_id
 
     @property
+    def backups(self) -> Path:
+        """The dumps of the application's database, each with what is known of it."""
+        return self.root / "backups"
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

@@ -362,6 +362,41 @@ class Server:
         held = Acceptance(self._layout, self._host()).give_hold_up(asked)
         return {"was_locked": held.as_json() if held else None}
 
+    def _backup_create(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.create(self._layout, self._host(), args, self._tell_notice)
+
+    def _backup_list(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.show(self._layout, self._host(), args)
+
+    def _backup_verify(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.verify(self._layout, self._host(), args, self._tell_notice)
+
+    def _backup_restore(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.restore(self._layout, self._host(), args, self._tell_notice)
+
+    def _backup_prune(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.prune(self._layout, self._host(), args)
+
+    def _backup_drop_old(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import actions
+
+        return actions.drop_old(self._layout, self._host(), args)
+
+    def _tell_notice(self, line: str) -> None:
+        # A client that is gone does not stop what it began.
+        with suppress(BrokenPipeError):
+            self._notice(line)
+
     def _host(self) -> HostConfig:
         return read_host_config(self._layout.host_config)
 
@@ -393,6 +428,12 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.GATE: Server._gate,
     Operation.LOCK: Server._lock,
     Operation.UNLOCK: Server._unlock,
+    Operation.BACKUP_CREATE: Server._backup_create,
+    Operation.BACKUP_LIST: Server._backup_list,
+    Operation.BACKUP_VERIFY: Server._backup_verify,
+    Operation.BACKUP_RESTORE: Server._backup_restore,
+    Operation.BACKUP_PRUNE: Server._backup_prune,
+    Operation.BACKUP_DROP_OLD: Server._backup_drop_old,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }

@@ -94,6 +94,18 @@ def _host(config: Config, target: Environment) -> dict[str, Any]:
         "edge_image": target.edge_image,
         "proven_only": target.promote_from is not None,
         "retention": target.retention.model_dump(),
+        "backups": _backups(config, target),
+    }
+
+
+def _backups(config: Config, target: Environment) -> dict[str, Any]:
+    backup = target.backup
+    external = {"url_key": backup.url_key, "env_file": config.env.file, "client_image": backup.client_image}
+    return {
+        "keep": backup.keep,
+        "recipients": list(backup.recipients),
+        "before_migrations": backup.before_migrations,
+        "external": external if backup.url_key else None,
     }
 
 

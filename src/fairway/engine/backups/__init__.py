@@ -1,1 +1,1 @@
-"""The database's backups: taken, checked, kept, tried and copied elsewhere."""
+"""Backups of the application's database: taken, checked, kept, restored, always through PostgreSQL's own programs."""

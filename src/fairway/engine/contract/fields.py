@@ -154,6 +154,14 @@ class Fields:
             raise self._refuse(key, "an object of strings", value)
         return dict(value)
 
+    def counts(self, key: str) -> dict[str, int]:
+        """Take an object whose values are whole numbers from 0."""
+        value = self._take(key)
+        good = isinstance(value, dict) and all(type(count) is int and count >= 0 for count in value.values())
+        if not good:
+            raise self._refuse(key, "an object of whole numbers", value)
+        return dict(value)
+
     def nullable(self, key: str, read: Callable[[], T]) -> T | None:
         """Take a value that may be null, which then is the answer; the key must be there."""
         if key in self._rest and self._rest[key] is None:

@@ -59,6 +59,12 @@ class Operation(enum.Enum):
     GATE = "gate"
     LOCK = "lock"
     UNLOCK = "unlock"
+    BACKUP_CREATE = "backup-create"
+    BACKUP_LIST = "backup-list"
+    BACKUP_VERIFY = "backup-verify"
+    BACKUP_RESTORE = "backup-restore"
+    BACKUP_PRUNE = "backup-prune"
+    BACKUP_DROP_OLD = "backup-drop-old"
 
 
 class EventKind(enum.Enum):

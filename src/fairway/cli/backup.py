@@ -1,0 +1,222 @@
+"""``fairway backup``: the database's dumps."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fairway.cli.output import JsonOption
+
+if TYPE_CHECKING:
+    from fairway.engine.contract.protocol import Operation
+
+app = typer.Typer(no_args_is_help=True, help="The application's database: dump it, check the dumps, put one back.")
+
+EnvironmentArgument = Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")]
+BackupArgument = Annotated[
+    str | None, typer.Argument(metavar="[BACKUP]", help="Its id, from fairway backup list; without it, the newest.")
+]
+IdentityOption = Annotated[
+    bool, typer.Option("--identity", help="Read the age identity (the secret key) from standard input.")
+]
+
+
+@app.command("create", epilog="Example: fairway backup create production")
+def create(
+    environment: EnvironmentArgument,
+    wait: Annotated[
+        float, typer.Option("--wait", help="Seconds to wait for another backup or a deployment.", min=0, max=86400)
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Dump the database, read the dump to its end, and keep it with the rows of every table.
+
+    While it runs the site serves, and a release can be rolled back. Exit codes: 1 it
+    failed and nothing of it is left, 4 another backup or a deployment is at work.
+    """
+    from fairway.cli.output import print_json
+    from fairway.engine.contract.protocol import Operation
+
+    found = _call(environment, Operation.BACKUP_CREATE, wait_s=wait)
+    if as_json:
+        print_json(found)
+    else:
+        _show_created(found)
+
+
+@app.command("list", epilog="Example: fairway backup list production --json")
+def list_backups(environment: EnvironmentArgument, as_json: JsonOption = False) -> None:
+    """List the backups on a host, the newest first, and the databases that a restore has put aside."""
+    from fairway.cli.output import print_json, print_table, stderr
+    from fairway.engine.contract.protocol import Operation
+
+    found = _call(environment, Operation.BACKUP_LIST)
+    if as_json:
+        print_json(found)
+        return
+    print_table(("backup", "taken", "release", "reason", "size", "rows", "encrypted"), map(_row, found["backups"]))
+    for identity in found["unreadable"]:
+        stderr().print(f"{identity}: what is known of it cannot be read", markup=False)
+    for name in found["old_databases"]:
+        print(f"kept beside: the database {name} (fairway backup drop-old {environment} {name})")
+
+
+@app.command("verify", epilog="Example: fairway backup verify production")
+def verify(
+    environment: EnvironmentArgument,
+    backup: BackupArgument = None,
+    identity: IdentityOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every byte of a backup against its digest, and have PostgreSQL read it to its end.
+
+    One that is encrypted is read only with --identity: by its digest and its header it is
+    checked without. Exit code 1: it is damaged.
+    """
+    from fairway.cli.output import print_json
+    from fairway.engine.contract.protocol import Operation
+
+    found = _call(environment, Operation.BACKUP_VERIFY, backup=backup, identity=_identity(identity))
+    if as_json:
+        print_json(found)
+    else:
+        how = "digest right, read to its end" if found["read"] else "digest and header right; not decrypted"
+        print(f"{found['backup']['id']}: {how}, {_size(found['backup']['size_bytes'])}")
+
+
+@app.command("restore", epilog="Example: fairway backup restore production 20260131-120000-000000")
+def restore(
+    environment: EnvironmentArgument,
+    backup: BackupArgument = None,
+    yes: Annotated[
+        str | None, typer.Option("--yes", metavar="ENVIRONMENT", help="Its name once more, instead of typing it.")
+    ] = None,
+    identity: IdentityOption = False,
+    wait: Annotated[
+        float, typer.Option("--wait", help="Seconds to wait for another backup or a deployment.", min=0, max=86400)
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Load a backup into a new database beside the one in use, count it, and put it in that one's place.
+
+    The application serves from the old database until the new one is complete; then all
+    connections are ended and the two change names in one transaction. What was written
+    since the backup stays in the old database, which is kept until: fairway backup drop-old.
+    """
+    from fairway.cli.output import print_json
+    from fairway.engine.contract.protocol import Operation
+
+    secret = _identity(identity)
+    confirmed = _confirmed(environment, yes, typed=not identity)
+    found = _call(
+        environment, Operation.BACKUP_RESTORE, backup=backup, identity=secret, environment=confirmed, wait_s=wait
+    )
+    if as_json:
+        print_json(found)
+        return
+    print(f"restored {found['backup']['id']} into {found['database']} after {found['seconds']:.1f} s")
+    print(f"what was there is {found['kept']}; remove it with: fairway backup drop-old {environment} {found['kept']}")
+
+
+@app.command("drop-old", epilog="Example: fairway backup drop-old production capakraken_before_20260131_120000")
+def drop_old(
+    environment: EnvironmentArgument,
+    database: Annotated[str, typer.Argument(help="The database that a restore put aside, from fairway backup list.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Drop a database that a restore has put aside. Nothing brings it back but a backup of it."""
+    from fairway.cli.output import print_json
+    from fairway.engine.contract.protocol import Operation
+
+    found = _call(environment, Operation.BACKUP_DROP_OLD, database=database)
+    if as_json:
+        print_json(found)
+    else:
+        print(f"dropped {found['dropped']}")
+
+
+@app.command("prune", epilog="Example: fairway backup prune production --plan")
+def prune(
+    environment: EnvironmentArgument,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would go and what stays; touch nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the backups beyond those that backup.keep in fairway.toml keeps. The newest always stays."""
+    from fairway.cli.output import print_json
+    from fairway.engine.contract.protocol import Operation
+
+    found = _call(environment, Operation.BACKUP_PRUNE, plan=plan)
+    if as_json:
+        print_json(found)
+        return
+    verb = "would remove" if plan else "removed"
+    print(f"{verb} {', '.join(found['goes'])}" if found["goes"] else "nothing to remove")
+
+
+def _call(environment: str, operation: Operation, **args: Any) -> dict[str, Any]:
+    from fairway.cli.context import open_engine, whoami
+    from fairway.cli.progress import Progress
+    from fairway.config import load
+
+    given = {key: value for key, value in args.items() if value is not None}
+    with open_engine(load().environment(environment)) as engine, Progress() as progress:
+        return engine.call(operation, progress.event, by=whoami(), **given)
+
+
+def _identity(wanted: bool) -> str | None:
+    """Take the secret key from standard input: never from an argument, which others can see."""
+    from fairway.engine.contract.errors import Invalid
+
+    if not wanted:
+        return None
+    if sys.stdin.isatty():
+        raise Invalid(
+            "the identity comes on standard input", hint="fairway backup ... --identity < key.txt; it is not stored"
+        )
+    return sys.stdin.read()
+
+
+def _confirmed(environment: str, yes: str | None, *, typed: bool) -> str:
+    from fairway.engine.contract.errors import Invalid, Refused
+
+    if yes is None and typed and sys.stdin.isatty():
+        yes = typer.prompt(f"This replaces the database of {environment}. Type its name to go on", err=True)
+    if yes is None:
+        raise Invalid("there is no terminal to ask on", hint=f"say which environment is meant: --yes {environment}")
+    if yes != environment:
+        raise Refused(f"{yes!r} is not {environment!r}: nothing was done")
+    return yes
+
+
+def _show_created(found: dict[str, Any]) -> None:
+    from fairway.cli.output import stderr
+
+    backup = found["backup"]
+    whole = _size(backup["size_bytes"])
+    print(f"{backup['id']}: {backup['database']}, {whole}, {_rows(backup)} rows, in {found['seconds']:.1f} s")
+    if not backup["encrypted_to"]:
+        stderr().print("not encrypted: backup.recipients in fairway.toml names whom to encrypt to", markup=False)
+    for problem in found["problems"]:
+        stderr().print(f"note: {problem}", markup=False)
+
+
+def _row(backup: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        str(backup["id"]),
+        str(backup["taken_at"])[:19],
+        str(backup["tag"] or "-")[:11],
+        str(backup["reason"]),
+        _size(backup["size_bytes"]),
+        _rows(backup),
+        "yes" if backup["encrypted_to"] else "no",
+    )
+
+
+def _rows(backup: dict[str, Any]) -> str:
+    return str(sum(backup["tables"].values())) if backup["tables"] is not None else "?"
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.1f} MiB"
