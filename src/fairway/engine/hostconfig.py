@@ -21,7 +21,9 @@ _PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # What age takes with -r: its own recipients, those of its plugins, and SSH public keys.
-_RECIPIENT = re.compile(r"age1[a-z0-9]{10,2000}|(?:ssh-ed25519|ssh-rsa) [A-Za-z0-9+/=]{40,4000}(?: [^\x00-\x1f\x7f]{0,200})?")
+_RECIPIENT = re.compile(
+    r"age1[a-z0-9]{10,2000}|(?:ssh-ed25519|ssh-rsa) [A-Za-z0-9+/=]{40,4000}(?: [^\x00-\x1f\x7f]{0,200})?"
+)
 
 
 def image_reference(value: str) -> str:
