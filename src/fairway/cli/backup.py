@@ -111,7 +111,7 @@ def restore(
     secret = _identity(identity)
     confirmed = _confirmed(environment, yes, typed=not identity)
     found = _call(
-        environment, Operation.BACKUP_RESTORE, backup=backup, identity=secret, environment=confirmed, wait_s=wait
+        environment, Operation.BACKUP_RESTORE, backup=backup, identity=secret, confirmed=confirmed, wait_s=wait
     )
     if as_json:
         print_json(found)

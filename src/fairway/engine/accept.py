@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable
 
 from fairway.engine import retire
+from fairway.engine.backups.store import RESTORE_RECORD
 from fairway.engine.contract.errors import FairwayError, Refused
 from fairway.engine.contract.manifest import NamedRelease
 from fairway.engine.contract.names import Digest, Slot, Tag
@@ -290,6 +291,10 @@ def settle(layout: Layout, host: HostConfig, notice: Notice) -> None:
     Only the newest deployment can be unfinished: none is accepted before this was done.
     """
     put_in_order(layout, host, notice)
+    if (layout.backups / RESTORE_RECORD).exists():
+        from fairway.engine.backups.actions import settle_restore  # needed after a crash only
+
+        settle_restore(layout, host, notice)
     identity = latest_deployment(layout)
     if identity is None:
         return

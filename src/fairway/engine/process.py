@@ -141,3 +141,38 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=_GRACE_S)
     except subprocess.TimeoutExpired:
         process.kill()
+
+
+def begin(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a process that bytes are passed to or taken from; see it out with :func:`end`.
+
+    Raises ``Failed`` when the program is missing.
+    """
+    try:
+        return subprocess.Popen(
+            list(argv), env=dict(env), stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=tuple(pass_fds)
+        )
+    except FileNotFoundError:
+        raise Failed(f"{argv[0]} is not installed on this host", hint="install it, then run: fairway doctor") from None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Have a process at its end, asked first and then made; its pipes are closed."""
+    if process.poll() is None:
+        process.terminate()
+        _end(process)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue

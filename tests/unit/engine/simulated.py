@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from fairway.engine.backups.store import Backup
 from fairway.engine.contract.errors import Failed, Refused
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
@@ -42,6 +43,8 @@ class World:
     serving: set[Slot] = field(default_factory=set)
     configured: Slot | None = None
     migrations_run: int = 0
+    backups: set[str] = field(default_factory=set)
+    part_of_dump: bool = False
     images: set[str] = field(default_factory=set)
     moment: Moment = field(default_factory=Moment)
     #: Releases whose bundle was judged, and those that the policy does not allow.
@@ -140,6 +143,20 @@ class SimulatedDriver(Driver):
         self, launch: Launch, found: Services, recreate: Sequence[str], report: Report, check: Check
     ) -> None:
         self._world.moment.pass_by()
+
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
+        self._world.moment.pass_by()
+        self._world.part_of_dump = True
+        self._world.moment.pass_by()
+        self._world.part_of_dump = False
+        self._world.backups.add(deployment_id)
+        self._world.moment.pass_by()
+        return None
+
+    def end_backup(self, launch: Launch, deployment_id: str) -> bool:
+        self._world.moment.pass_by()
+        left, self._world.part_of_dump = self._world.part_of_dump, False
+        return left
 
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         if not self.has_image(launch.stored.release.migrator):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,9 @@ from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import sync_directory, write_atomically
 from fairway.engine.layout import Layout
 from fairway.engine.lock import Lock
+
+#: What is written down while a restore is under way.
+RESTORE_RECORD = "restore.json"
 
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}")
 _FILE = re.compile(r"(?P<id>[0-9]{8}-[0-9]{6}-[0-9]{6})\.(?:dump|dump\.age|part)")
@@ -145,11 +147,11 @@ class Store:
                 bad.append(identity)
         return tuple(bad)
 
-    def _identities(self) -> list[str]:
+    def _identities(self) -> tuple[str, ...]:
         if not self.directory.is_dir():
-            return []
+            return ()
         matches = (_METADATA.fullmatch(path.name) for path in self.directory.iterdir())
-        return sorted((match["id"] for match in matches if match), reverse=True)
+        return tuple(sorted((match["id"] for match in matches if match), reverse=True))
 
     def read(self, identity: str) -> Backup:
         """Return one backup. Raises ``Invalid`` when there is none of this id."""
@@ -165,7 +167,7 @@ class Store:
 
     def keep(self, backup: Backup) -> None:
         """Make a complete dump a backup: its file is renamed, then its metadata written, each durably."""
-        os.replace(self.part(backup.id), self.path(backup))
+        self.part(backup.id).replace(self.path(backup))
         sync_directory(self.directory)
         document = {**backup.as_json(), WRITTEN_BY: fairway.__version__}
         write_atomically(self.metadata(backup.id), (json.dumps(document, indent=2) + "\n").encode())
@@ -176,17 +178,17 @@ class Store:
         sync_directory(self.directory)
         self.path(backup).unlink(missing_ok=True)
 
-    def sweep(self) -> list[str]:
+    def sweep(self) -> tuple[str, ...]:
         """Remove what was left half done; return the names. Call with :meth:`locked` held."""
         if not self.directory.is_dir():
-            return []
+            return ()
         gone = []
         for path in sorted(self.directory.iterdir()):
             match = _FILE.fullmatch(path.name)
             if match and not self.metadata(match["id"]).exists():
                 path.unlink()
                 gone.append(path.name)
-        return gone
+        return tuple(gone)
 
     @contextmanager
     def locked(

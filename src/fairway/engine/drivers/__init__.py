@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
+from fairway.engine.backups.store import Backup
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
 from fairway.engine.model import Placement
@@ -118,6 +119,14 @@ class Driver(abc.ABC):
         self, launch: Launch, found: Services, recreate: Sequence[str], report: Report, check: Check
     ) -> None:
         """Have up and healthy what was found down, the edge too; recreate only the services named."""
+
+    @abc.abstractmethod
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
+        """Back the database up under the deployment's id; None when there is none, or nothing in it."""
+
+    @abc.abstractmethod
+    def end_backup(self, launch: Launch, deployment_id: str) -> bool:
+        """Have nothing at work or left of a backup that was not completed; return whether there was."""
 
     @abc.abstractmethod
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from fairway.engine import clock, docker
+from fairway.engine.backups.store import Backup
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
@@ -200,6 +201,18 @@ class ComposeDriver(Driver):
                     hint="mend what its log names, then deploy again",
                 )
             clock.sleep(0.05)
+
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
+        # A rollback, which takes no backup, does not wait for what this needs.
+        from fairway.engine.backups.before import back_up
+
+        named = launch.stored.release.compose.database_service
+        return back_up(self._layout, self._host, named, deployment_id, report=report, check=check)
+
+    def end_backup(self, launch: Launch, deployment_id: str) -> bool:
+        from fairway.engine.backups.before import end_backup
+
+        return end_backup(self._layout, self._host, launch.stored.release.compose.database_service, deployment_id)
 
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         roles, limits = launch.stored.release.compose, launch.stored.release.migrations

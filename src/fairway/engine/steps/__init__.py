@@ -7,6 +7,7 @@ restart does is each step's ``recovery``.
 
 from __future__ import annotations
 
+from fairway.engine.steps.backup import Backup
 from fairway.engine.steps.base import Step
 from fairway.engine.steps.canary import Canary
 from fairway.engine.steps.drain import Drain
@@ -27,6 +28,7 @@ STEPS: tuple[Step, ...] = (
     Preflight(),
     Pull(),
     Services(),
+    Backup(),
     Migrate(),
     Start(),
     Ready(),

@@ -1,0 +1,223 @@
+"""Where PostgreSQL's own programs run: in the database's container, or in one beside an external database.
+
+No password is ever an argument: in the container it is there already, and a client
+beside an external database finds it in its environment.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid
+from fairway.engine.drivers.containers import Containers
+from fairway.engine.envfile import read_env
+from fairway.engine.hostconfig import External, HostConfig
+from fairway.engine.layout import Layout
+from fairway.engine.model import Naming, is_postgres
+from fairway.engine.process import run
+from fairway.engine.redact import Redactor
+from fairway.engine.releases import load_release
+from fairway.engine.state import read_state
+
+SESSION = "fairway-backup"
+_PATIENCE_S = 60.0
+_SERVICE_LABEL = "com.docker.compose.service"
+# What of a URL's query means the same to libpq; the rest is for the application's own driver.
+_QUERY = {"sslmode": "PGSSLMODE", "host": "PGHOST", "port": "PGPORT"}
+_PG_KEYS = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE")
+_IN_CONTAINER = (
+    'export PGPASSWORD="${POSTGRES_PASSWORD:-}" PGUSER="${POSTGRES_USER:-postgres}" PGAPPNAME="$1"'
+    ' PGDATABASE="${2:-${POSTGRES_DB:-${POSTGRES_USER:-postgres}}}"; shift 2; exec "$0" "$@"'
+)
+_PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line and the environment it needs; only the second may hold a secret."""
+
+    argv: list[str]
+    env: Mapping[str, str]
+
+
+class Postgres(abc.ABC):
+    """One database of the application, by PostgreSQL's own programs."""
+
+    @abc.abstractmethod
+    def command(self, program: str, arguments: Sequence[str] = (), *, database: str = "", session: str = "") -> Command:
+        """Return how to run a program against ``database``, by default the application's own.
+
+        ``session`` is the ``application_name`` of its connection.
+        """
+
+    def psql(self, *, database: str = "", session: str = "", variables: Mapping[str, str] | None = None) -> Command:
+        """Return how to run SQL from standard input; the variables are quoted by psql, as ``:'name'``."""
+        values = [word for key, value in (variables or {}).items() for word in ("--set", f"{key}={value}")]
+        return self.command("psql", [*_PSQL, *values], database=database, session=session)
+
+    def ask(
+        self,
+        sql: str,
+        variables: Mapping[str, str] | None = None,
+        *,
+        database: str = "",
+        timeout_s: float = _PATIENCE_S,
+    ) -> list[str]:
+        """Run SQL and return the lines of its answer. Raises ``Failed`` with PostgreSQL's own words."""
+        command = self.psql(database=database, session=f"{SESSION}-ask", variables=variables)
+        done = run(command.argv, env=command.env, stdin=sql, timeout_s=timeout_s)
+        if done.returncode != 0:
+            raise Failed("the database does not do what it was asked", why=self.clean(done.stderr))
+        return done.stdout.splitlines()
+
+    def end_sessions(self, session: str) -> None:
+        """End the connections of a program that was lost: it reads on and holds its locks while nobody listens."""
+        self.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE :'session' || '%' AND pid <> pg_backend_pid();\n",
+            {"session": session},
+        )
+
+    def clean(self, text: str) -> str:
+        """Return the end of what a program said, without secrets."""
+        return Redactor({})(text.strip()[-800:])
+
+
+@dataclass(frozen=True)
+class InContainer(Postgres):
+    """The PostgreSQL of the Compose project."""
+
+    container: str
+    env: Mapping[str, str]
+
+    def command(self, program: str, arguments: Sequence[str] = (), *, database: str = "", session: str = "") -> Command:
+        words = ["sh", "-c", _IN_CONTAINER, program, session or SESSION, database, *arguments]
+        return Command(["docker", "exec", "--interactive", self.container, *words], self.env)
+
+    def free_bytes(self) -> int | None:
+        """Return what is free where the server keeps its data, None when it does not say."""
+        script = 'df -Pk "${PGDATA:-/var/lib/postgresql}" | tail -n 1'
+        done = run(["docker", "exec", self.container, "sh", "-c", script], env=self.env, timeout_s=_PATIENCE_S)
+        words = done.stdout.split()
+        return int(words[3]) * 1024 if len(words) > 3 and words[3].isdigit() else None
+
+
+@dataclass(frozen=True)
+class Beside(Postgres):
+    """A PostgreSQL elsewhere, through a client's image on this host, in the application's own network."""
+
+    image: str
+    network: str
+    connection: Mapping[str, str]
+    docker_env: Mapping[str, str]
+
+    def command(self, program: str, arguments: Sequence[str] = (), *, database: str = "", session: str = "") -> Command:
+        connection = {**self.connection, "PGAPPNAME": session or SESSION, "PGCONNECT_TIMEOUT": "15"}
+        if database:
+            connection["PGDATABASE"] = database
+        passed = [word for key in connection for word in ("--env", key)]
+        argv = [
+            *("docker", "run", "--rm", "--interactive", "--pull", "missing", "--network", self.network),
+            *("--entrypoint", program, *passed, self.image, *arguments),
+        ]
+        return Command(argv, {**connection, **self.docker_env})
+
+    def clean(self, text: str) -> str:
+        return Redactor(self.connection)(super().clean(text))
+
+
+def connection_of(settings: Mapping[str, str], key: str) -> dict[str, str]:
+    """Return libpq's variables from a URL in the settings, or from the ``PG*`` keys when ``key`` is one of them.
+
+    Raises ``Invalid`` naming the key, never what it holds.
+    """
+    if key in _PG_KEYS:
+        return {name: settings[name] for name in _PG_KEYS if settings.get(name)}
+    value = settings.get(key, "")
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        raise _no_url(key) from None
+    if not url.scheme.startswith("postgres") or not url.path.strip("/"):
+        raise _no_url(key)
+    found = {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(port) if port else "",
+        "PGUSER": unquote(url.username or ""),
+        "PGPASSWORD": unquote(url.password or ""),
+        "PGDATABASE": unquote(url.path.strip("/")),
+    }
+    for name, values in parse_qs(url.query).items():
+        if name in _QUERY:
+            found[_QUERY[name]] = values[-1]
+    return {name: text for name, text in found.items() if text}
+
+
+def _no_url(key: str) -> Invalid:
+    return Invalid(
+        f"{key} in the host's environment file is not the URL of a PostgreSQL database",
+        why="it must look like postgresql://user:password@host:5432/database",
+        hint="backup.url_key in fairway.toml names the key; PGHOST means the PG* keys",
+    )
+
+
+def locate(layout: Layout, host: HostConfig, service: str | None = None) -> Postgres:
+    """Find the application's database, by default with what the release that serves calls it.
+
+    Raises ``Failed`` when there is none, or no single one.
+    """
+    containers = Containers(layout, Redactor({}))
+    if host.backups.external is not None:
+        return _beside(layout, host, host.backups.external, containers)
+    found = candidates(containers, host, service or _database_service(layout))
+    if len(found) != 1:
+        raise Failed(
+            f"the database of {host.project} is not found: {len(found)} PostgreSQL containers run in it",
+            why=", ".join(found),
+            hint="name it with compose.database_service in fairway.toml, or with backup.url_key one that is elsewhere",
+        )
+    return InContainer(found[0], containers.env())
+
+
+def candidates(containers: Containers, host: HostConfig, service: str | None) -> list[str]:
+    """Return the running containers that may be the application's database."""
+    return [
+        one.name
+        for one in containers.of_project(host.project)
+        if one.running and (one.labels.get(_SERVICE_LABEL) == service if service else is_postgres(one.image))
+    ]
+
+
+def _database_service(layout: Layout) -> str | None:
+    active = read_state(layout.state).active
+    if active is None:
+        return None
+    try:
+        return load_release(layout, active.tag).release.compose.database_service
+    except FairwayError:
+        return None
+
+
+def _beside(layout: Layout, host: HostConfig, external: External, containers: Containers) -> Beside:
+    settings = read_env(layout.deploy_path / external.env_file, required=(external.url_key,))
+    naming = Naming(host.project)
+    template = "{{json .NetworkSettings.Networks}}"
+    argv = ["docker", "container", "inspect", "--format", template, naming.edge]
+    done = containers.run(argv)
+    try:
+        networks: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    except ValueError:
+        networks = {}
+    network = next(iter(networks), "host")
+    return Beside(external.client_image, network, connection_of(settings, external.url_key), containers.env())
+
+
+def major(version: int) -> int:
+    """Return the major version of a server's number: 17 of ``170002``."""
+    return version // 10000
