@@ -8,15 +8,13 @@ from fairway.cli.backup import (
     BackupArgument,
     EnvironmentArgument,
     IdentityOption,
-    app,
-    call_engine,
-    read_identity,
-    size,
 )
+from fairway.cli.backup import _call as call_engine
+from fairway.cli.backup import _identity as read_identity
+from fairway.cli.backup import _size as size
 from fairway.cli.output import JsonOption
 
 
-@app.command("drill", epilog="Example: fairway backup drill production")
 def drill(
     environment: EnvironmentArgument,
     backup: BackupArgument = None,
@@ -44,7 +42,6 @@ def drill(
     _complain(found)
 
 
-@app.command("copy", epilog="Example: fairway backup copy production")
 def copy(environment: EnvironmentArgument, as_json: JsonOption = False) -> None:
     """Copy every backup that has no copy yet to backup.offsite, and have the tool check what is there.
 

@@ -14,7 +14,10 @@ from fairway.engine.ownership import deploy_owner
 
 # What changes the host itself: its units, its nginx, what it goes by.
 _FOR_ROOT = ("install-unit", "traffic", "admin")
-USAGE = "usage: fairway-engine serve | admin | retire <deployment> | recover | edge-drain | install-unit | traffic <to> | scheduled <what>"
+USAGE = (
+    "usage: fairway-engine serve | admin | retire <deployment> | recover | edge-drain | install-unit | traffic <to>"
+    " | scheduled <what>"
+)
 
 
 def main() -> None:

@@ -92,7 +92,13 @@ def drill(
         took["start"], begun = _since(begun), clock.monotonic()
         arguments = ["--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={_DATABASE}"]
         command = trial.command("pg_restore", arguments, database=_DATABASE)
-        send(store, backup, command, trial, identity, env, report, check)
+        code, said = send(store, backup, command, identity, env, report=report, check=check)
+        if code != 0:
+            raise Failed(
+                f"the backup {backup.id} cannot be restored",
+                why=trial.clean(said) or f"pg_restore ended with {code}",
+                hint="take a new one and try that: fairway backup create <environment>",
+            )
         took["restore"], begun = _since(begun), clock.monotonic()
         report("restored; counting")
         lines = trial.ask(COUNT, database=_DATABASE, timeout_s=_COUNT_S)

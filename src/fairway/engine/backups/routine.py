@@ -14,7 +14,8 @@ from typing import Any, Callable
 
 from fairway.engine import clock, docker
 from fairway.engine.backups import timers
-from fairway.engine.backups.actions import choose, create_backup, record
+from fairway.engine.backups.actions import _record as record
+from fairway.engine.backups.actions import choose, create_backup
 from fairway.engine.backups.drill import check_only, drill, refuse_locked
 from fairway.engine.backups.offsite import Piece, copy_missing, place_of
 from fairway.engine.backups.postgres import locate
@@ -94,7 +95,7 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
         )
     store = Store(layout)
     begun = clock.monotonic()
-    facts = {"tool": offsite.tool.value, "target": offsite.target}
+    facts: dict[str, Any] = {"tool": offsite.tool.value, "target": offsite.target}
     with _alone(layout, "copy", by):
         pieces = [Piece(one.id, (store.path(one), store.metadata(one.id))) for one in store.list()]
         try:
@@ -104,7 +105,7 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
         except FairwayError as error:
             record(layout, by, begun, action="backup-copy", error=error, **facts)
             raise
-    told = {**facts, "copied": list(copied), "there": len(pieces)}
+    told: dict[str, Any] = {**facts, "copied": list(copied), "there": len(pieces)}
     problem = record(layout, by, begun, action="backup-copy", **told)
     return {
         **told,
@@ -117,7 +118,10 @@ def run_scheduled(layout: Layout, host: HostConfig, what: str) -> None:
     """Do what a timer asks for. Raises ``Failed`` with everything that went wrong, after all of it was tried."""
     problems: list[FairwayError] = []
     if what == "backup":
-        _try(problems, lambda: create_backup(layout, host, by=TIMER, reason=Reason.SCHEDULED, wait_s=_WAIT_S, notice=_say))
+        _try(
+            problems,
+            lambda: create_backup(layout, host, by=TIMER, reason=Reason.SCHEDULED, wait_s=_WAIT_S, notice=_say),
+        )
         if host.upkeep.offsite is not None:
             _try(problems, lambda: copy_backups(layout, host, by=TIMER, notice=_say))
     elif what == "copy":

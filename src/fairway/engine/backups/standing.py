@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from fairway.engine import clock
-from fairway.engine.backups import timers
 from fairway.engine.backups.store import Store
 from fairway.engine.contract.protocol import Outcome
 from fairway.engine.hostconfig import HostConfig
