@@ -93,7 +93,9 @@ def test_a_damaged_backup_fails_its_drill_and_status_says_so(work: Workspace) ->
     failed = work.fairway("backup", "drill", "staging", identity, check=False)
     assert (failed.returncode, f"the backup {identity} is damaged" in failed.stderr) == (1, True)
     assert _left(work) == ""
-    assert f"backups: the last drill failed: the backup {identity} is damaged" in work.fairway("status", "staging").stdout
+    assert (
+        f"backups: the last drill failed: the backup {identity} is damaged" in work.fairway("status", "staging").stdout
+    )
     # A newer good one than that must be there before it may go.
     host.sh(f"rm {dump}.*")
 
