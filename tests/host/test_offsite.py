@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from testbed import images
 from testbed.bed import Testbed
+from testbed.host import Host
 from testbed.workspace import FAIRWAY, Workspace
 from tests.host.asking import sql, status
 
@@ -171,3 +174,60 @@ def test_copies_go_by_rclone_to_where_it_is_configured_to(work: Workspace) -> No
     host.sh(f"echo altered >>{REPOSITORY}/t-offsite-staging/{newest}.dump")
     failed = work.fairway("backup", "copy", "staging", check=False)
     assert (failed.returncode, "not what the backup is" in failed.stderr) == (1, True), failed.stderr
+
+
+@pytest.fixture
+def systemd(bed: Testbed) -> Iterator[Host]:
+    """A host of the test's own that boots with systemd."""
+    host = bed.add_host(f"systemd-{secrets.token_hex(3)}", image=images.provide_systemd())
+    yield host
+    bed.remove_host(host.name)
+
+
+def test_timers_do_it_all_as_the_deploy_user_and_go_when_nothing_is_scheduled(
+    systemd: Host, make_workspace: Callable[..., Workspace]
+) -> None:
+    work = make_workspace(environments={"staging": systemd.name})
+    key = systemd.sh("age-keygen 2>/dev/null")
+    systemd.sh("install -d /etc/fairway; install -d -o deploy -g deploy /srv/copies")
+    systemd.put(f"/etc/fairway/{work.project}-staging-drill.key", key, mode=0o600)
+    systemd.put("/etc/sudoers.d/fairway", "deploy ALL=(root) NOPASSWD: /usr/bin/python3 -I /opt/*\n", mode=0o440)
+    _configure(
+        work,
+        schedule="daily",
+        drill="Sat 02:30",
+        recipients=[key.split("public key: ")[1].split()[0]],
+        offsite="/srv/copies",
+        offsite_password="RESTIC_PASSWORD",
+    )
+    work.prepare_host("staging", {"RESTIC_PASSWORD": PASSWORD})
+    work.fairway("bootstrap", "staging")
+    base = f"fairway-{work.project}-staging"
+    units = [f"{base}-{what}.{kind}" for what in ("backup", "drill") for kind in ("timer", "service")]
+    assert systemd.sh(f"systemctl is-active {base}-backup.timer {base}-drill.timer").split() == ["active", "active"]
+    assert systemd.sh(f"systemd-analyze verify {' '.join(units)} 2>&1") == ""
+    systemd.run(f"systemctl start {base}-backup.service", check=False)
+    assert any("the last backup failed: no PostgreSQL runs" in one for one in _warnings(work))
+
+    labels = " ".join(
+        f"--label com.docker.compose.{label}={value}"
+        for label, value in (("project", work.project), ("service", "postgres"), ("container-number", "1"))
+    )
+    name = f"{work.project}-postgres-1"
+    systemd.sh(f"docker run --detach --name {name} {labels} --env POSTGRES_PASSWORD=x postgres:17")
+    systemd.sh(f"until docker exec {name} pg_isready -q -h 127.0.0.1; do sleep 0.1; done")
+    for what in ("backup", "drill"):
+        done = systemd.run(f"systemctl start {base}-{what}.service", check=False)
+        assert done.returncode == 0, systemd.sh(f"journalctl --unit {base}-{what} --output cat --no-pager")
+    stands = status(work, "staging")["backups"]
+    assert (stands["drill"]["restored"], stands["copy"]["outcome"], stands["warnings"]) == (True, "succeeded", [])
+
+    _configure(work, schedule=None, drill=None)
+    work.fairway("bootstrap", "staging")
+    assert systemd.sh(f"cd /etc/systemd/system && ls {' '.join(units)} 2>/dev/null || true") == ""
+    assert f"{base}.service is enabled" in work.fairway("doctor", "staging", check=False).stdout
+
+
+def _warnings(work: Workspace) -> list[str]:
+    found: list[str] = status(work, "staging")["backups"]["warnings"]
+    return found
