@@ -1,0 +1,240 @@
+"""What is decided about backups: which stay, what a connection is, how databases are called, what a flow does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fairway.engine.backups import space
+from fairway.engine.backups.actions import split
+from fairway.engine.backups.age import encrypting
+from fairway.engine.backups.checking import refuse_newer_dump
+from fairway.engine.backups.flow import program, pump
+from fairway.engine.backups.postgres import Beside, Command, InContainer, connection_of
+from fairway.engine.backups.restoring import is_kept, names_for
+from fairway.engine.backups.snapshot import refuse_newer
+from fairway.engine.backups.store import Backup, Reason, Store, backup_id
+from fairway.engine.contract.errors import Failed, Invalid
+from fairway.engine.contract.fields import Fields
+from fairway.engine.contract.names import Digest, Tag
+from fairway.engine.hostconfig import Backups, External, recipient
+from fairway.engine.layout import Layout
+
+BACKUP = Backup(
+    id="20260131-120000-000000",
+    taken_at="2026-01-31T12:00:00.000Z",
+    tag=Tag("sha-4f2a9c1"),
+    database="capakraken",
+    server_version=170002,
+    database_bytes=8_000_000,
+    size_bytes=3,
+    sha256=Digest.of(b"abc"),
+    encrypted_to=(),
+    tables={"public.users": 3},
+    reason=Reason.MANUAL,
+)
+AGE = "age1" + "q" * 58
+
+
+def _keep(store: Store, backup: Backup) -> None:
+    store.directory.mkdir(parents=True, exist_ok=True)
+    store.part(backup.id).write_bytes(b"abc")
+    store.keep(backup)
+
+
+def test_a_backup_is_there_once_its_metadata_is_and_the_newest_comes_first(tmp_path: Path) -> None:
+    store = Store(Layout(tmp_path))
+    assert store.list() == ()
+    later = replace(BACKUP, id="20260201-120000-000000", encrypted_to=(AGE,), tag=None, tables=None)
+    _keep(store, BACKUP)
+    _keep(store, later)
+    assert store.list() == (later, BACKUP)
+    assert store.path(later).name == "20260201-120000-000000.dump.age"
+    store.remove(BACKUP)
+    assert [path.name for path in sorted(store.directory.iterdir())] == [f"{later.id}.dump.age", f"{later.id}.json"]
+
+
+def test_a_sweep_takes_what_has_no_metadata_and_nothing_that_is_somebody_s(tmp_path: Path) -> None:
+    store = Store(Layout(tmp_path))
+    _keep(store, BACKUP)
+    left = ("20260101-000000-000000.dump", "20260101-000000-000000.part", "20260102-000000-000000.dump.age")
+    for name in (*left, "notes.txt", "before-the-move.dump"):
+        (store.directory / name).touch()
+    assert store.sweep() == left
+    assert {path.name for path in store.directory.iterdir()} == {
+        "notes.txt",
+        "before-the-move.dump",
+        f"{BACKUP.id}.dump",
+        f"{BACKUP.id}.json",
+    }
+
+
+def test_metadata_that_cannot_be_read_is_told_and_keeps_its_dump(tmp_path: Path) -> None:
+    store = Store(Layout(tmp_path))
+    _keep(store, BACKUP)
+    store.metadata(BACKUP.id).write_text("{")
+    assert (store.list(), store.unreadable(), store.sweep()) == ((), (BACKUP.id,), ())
+
+
+def test_metadata_comes_back_as_it_was_written() -> None:
+    assert Backup.parse(Fields(BACKUP.as_json(), "backup")) == BACKUP
+    with pytest.raises(Invalid, match="tables"):
+        Backup.parse(Fields({**BACKUP.as_json(), "tables": {"public.users": True}}, "backup"))
+
+
+@pytest.mark.parametrize("name", ["", "../20260131-120000-000000", "20260131-120000-000000.dump", "latest"])
+def test_no_id_is_a_path(name: str) -> None:
+    with pytest.raises(Invalid):
+        backup_id(name)
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (9, 3)])
+def test_the_newest_stay(keep: int, left: int) -> None:
+    backups = tuple(replace(BACKUP, id=f"2026020{day}-120000-000000") for day in (3, 2, 1))
+    stays, goes = split(backups, keep)
+    assert (stays, goes) == (backups[:left], backups[left:])
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        (
+            "postgresql://ada:s%40crt@db.example.com:6432/cap%2Fa?schema=public&sslmode=require",
+            {
+                "PGHOST": "db.example.com",
+                "PGPORT": "6432",
+                "PGUSER": "ada",
+                "PGPASSWORD": "s@crt",
+                "PGDATABASE": "cap/a",
+                "PGSSLMODE": "require",
+            },
+        ),
+        ("postgres://db/app", {"PGHOST": "db", "PGDATABASE": "app"}),
+        ("postgresql+psycopg://u@[::1]/app", {"PGHOST": "::1", "PGUSER": "u", "PGDATABASE": "app"}),
+        ("postgresql:///app?host=/run/postgresql", {"PGHOST": "/run/postgresql", "PGDATABASE": "app"}),
+    ],
+)
+def test_a_url_is_read_as_libpq_reads_it(url: str, wanted: dict[str, str]) -> None:
+    assert connection_of({"DATABASE_URL": url}, "DATABASE_URL") == wanted
+
+
+@pytest.mark.parametrize("url", ["", "mysql://secret@db/app", "postgresql://secret@db", "postgresql://secret@db:x/app"])
+def test_what_is_no_url_of_a_database_is_refused_without_a_word_of_it(url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        connection_of({"DATABASE_URL": url}, "DATABASE_URL")
+    assert "secret" not in str(refused.value)
+
+
+def test_the_pg_keys_stand_beside_each_other() -> None:
+    settings = {"PGHOST": "db", "PGPASSWORD": "x", "PGPORT": "", "OTHER": "y"}
+    assert connection_of(settings, "PGHOST") == {"PGHOST": "db", "PGPASSWORD": "x"}
+
+
+def test_no_password_is_an_argument() -> None:
+    secret = "hunter2-hunter2"
+    beside = Beside("postgres:18", "net", {"PGHOST": "db", "PGPASSWORD": secret}, {"PATH": "/bin"})
+    command = beside.command("pg_dump", ["--format=custom"], database="other")
+    assert secret not in " ".join(command.argv)
+    assert (command.env["PGPASSWORD"], command.env["PGDATABASE"]) == (secret, "other")
+    assert beside.clean(f"FATAL: {secret}") == "FATAL: [redacted]"
+    inside = InContainer("db-1", {"PATH": "/bin"}).command("pg_dump")
+    assert inside.env == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("database", ["app", "a" * 63, "ü" * 31])
+def test_the_databases_of_a_restore_have_names_that_postgresql_keeps_whole(database: str) -> None:
+    names = names_for(BACKUP.id, database, by="ada", now="20260201-000000-000000")
+    assert len({database, names.new, names.old}) == 3
+    assert all(len(name.encode()) <= 63 for name in (names.new, names.old))
+    assert is_kept(names.old, database)
+    assert not is_kept(names.new, database)
+    assert not is_kept(database, database)
+    assert not is_kept("other_before_20260201_000000_000000", "app")
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "fit"), [(170002, 170009, True), (160001, 180000, True), (180000, 170002, False)]
+)
+def test_an_older_pg_dump_is_told_before_it_fails(server: int, client: int, fit: bool) -> None:
+    if fit:
+        refuse_newer(server, client)
+        return
+    with pytest.raises(Failed, match="the server is PostgreSQL 18, pg_dump is 17"):
+        refuse_newer(server, client)
+
+
+def test_a_dump_of_a_newer_server_is_not_loaded_into_an_older_one() -> None:
+    refuse_newer_dump(BACKUP, 170000)
+    with pytest.raises(Failed, match="is of PostgreSQL 17, this server is 16"):
+        refuse_newer_dump(BACKUP, 160009)
+
+
+def test_room_is_judged_by_the_last_dump_and_without_one_by_the_database() -> None:
+    gib = 2**30
+    assert space.expected_bytes(3 * gib, ()) == gib
+    known = replace(BACKUP, database_bytes=gib, size_bytes=gib // 10)
+    assert space.expected_bytes(2 * gib, (known,)) == pytest.approx(0.25 * gib, rel=0.01)
+    assert (space.reserve_bytes(1000 * gib), space.reserve_bytes(20 * 2**20)) == (256 * 2**20, 2**20)
+
+
+def test_a_dump_that_cannot_fit_is_refused_before_it_is_begun(tmp_path: Path) -> None:
+    space.refuse_full(tmp_path, 0)
+    with pytest.raises(Failed, match="there is no room"):
+        space.refuse_full(tmp_path, 2**60)
+
+
+@pytest.mark.parametrize("text", ["AGE-SECRET-KEY-1" + "Q" * 58, "age1", "ssh-dss AAAA", "x\nage1" + "q" * 58, "-r"])
+def test_what_is_no_public_key_is_no_recipient_and_a_secret_one_is_not_shown(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        recipient(text)
+    assert "Q" * 5 not in str(refused.value)
+
+
+def test_a_host_s_backups_come_back_as_they_were_written() -> None:
+    whole = Backups(3, (AGE,), False, External("DATABASE_URL", ".env.production", "postgres:17"))
+    document = {
+        "keep": 3,
+        "recipients": [AGE],
+        "before_migrations": False,
+        "external": {"url_key": "DATABASE_URL", "env_file": ".env.production", "client_image": "postgres:17"},
+    }
+    assert Backups.parse(Fields(document, "backups")) == whole
+
+
+def test_bytes_flow_to_every_sink_and_a_check_that_raises_ends_the_program() -> None:
+    environment = dict(os.environ)
+    seen: list[bytes] = []
+    with program(Command(["head", "-c", "3000000", "/dev/zero"], environment), stdout=subprocess.PIPE) as zeros:
+        total = pump(zeros.stdout, [seen.append, lambda chunk: None], told="x", report=print, check=lambda: None)
+        assert (total, sum(map(len, seen)), zeros.finish()) == (3_000_000, 3_000_000, 0)
+
+    class Stop(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    def run() -> None:
+        with program(Command(["yes"], environment), stdout=subprocess.PIPE) as endless:
+            started.append(endless.process)
+            pump(endless.stdout, [], told="x", report=print, check=stop)
+
+    started: list[subprocess.Popen[bytes]] = []
+    with pytest.raises(Stop):
+        run()
+    assert started[0].returncode is not None
+
+
+def test_a_program_that_ended_early_is_told_by_its_exit_code() -> None:
+    with program(Command(["sh", "-c", "echo no >&2; exit 3"], dict(os.environ)), stdin=subprocess.PIPE) as short:
+        for _ in range(100):
+            short.write(b"x" * 100_000)
+        assert (short.finish(), short.said()) == (3, "no\n")
+
+
+def test_only_public_keys_are_arguments_of_age() -> None:
+    assert encrypting((AGE,), {}).argv == ["age", "--encrypt", "--recipient", AGE]
