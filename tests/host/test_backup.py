@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from testbed.bed import Testbed
+from testbed.docker import docker
 from testbed.waiting import wait_for
 from testbed.workspace import FAIRWAY, Workspace
 from tests.host.asking import serving, sql, start_on
@@ -19,6 +21,9 @@ from tests.host.asking import serving, sql, start_on
 def work(bed: Testbed) -> Iterator[Workspace]:
     """A project that serves on staging, with a table of its own in the database."""
     made = Workspace(bed, project="t-backup", port=19_960)
+    host = made.host("staging")
+    if host.run("command -v age", check=False).returncode != 0:
+        docker("cp", shutil.which("age") or "age", f"{host.container}:/usr/local/bin/age")
     start_on(made, "staging")
     sql(
         made,
@@ -28,6 +33,19 @@ def work(bed: Testbed) -> Iterator[Workspace]:
     sql(made, "staging", "ALTER DATABASE capakraken SET search_path = public, pg_temp")
     yield made
     made.remove()
+
+
+@pytest.fixture
+def held(work: Workspace) -> Iterator[None]:
+    """Hold a table, so that a dump stands still in the middle for as long as the test wants."""
+    psql = f"docker exec {work.project}-postgres-1 psql -U capakraken capakraken -qc"
+    hold = "BEGIN; LOCK TABLE kept IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(300)"
+    work.host("staging").sh(
+        f"PGAPPNAME=holder nohup {psql} \"SET application_name = 'holder'\" -c '{hold}' >/dev/null 2>&1 &"
+    )
+    wait_for("the table to be held", lambda: _sessions(work, "holder") == 1)
+    yield
+    _release(work)
 
 
 def _create(work: Workspace) -> dict[str, Any]:
@@ -56,6 +74,24 @@ def _with_stdin(work: Workspace, text: str, *args: str) -> subprocess.CompletedP
         text=True,
         check=False,
     )
+
+
+def _sessions(work: Workspace, name: str) -> int:
+    found = sql(work, "staging", f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{name}%'")
+    return int(found)
+
+
+def _release(work: Workspace) -> None:
+    sql(work, "staging", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'")
+
+
+def _stands_still(work: Workspace) -> bool:
+    waiting = "application_name LIKE 'fairway-backup-2%' AND wait_event_type = 'Lock' AND query LIKE 'LOCK%'"
+    return sql(work, "staging", f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}") == "1"
+
+
+def _parts(work: Workspace) -> str:
+    return work.host("staging").sh(f"ls {_directory(work)} | grep part || true")
 
 
 def _directory(work: Workspace) -> str:
@@ -105,3 +141,82 @@ def test_a_byte_that_flipped_anywhere_is_caught_and_so_is_a_file_that_is_cut_sho
     assert refused.returncode == 1
     assert f"it has {size - 1} bytes, and had {size}" in refused.stderr
     assert _list(work)["old_databases"] == []
+
+
+def test_an_encrypted_backup_opens_with_its_own_key_only_and_is_on_no_disk_before(work: Workspace) -> None:
+    secret, other = (subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout for _ in "ab")
+    (public,) = (line.split()[-1] for line in secret.splitlines() if line.startswith("# public key:"))
+    work.configure(backup={"recipients": [public]})
+    work.fairway("bootstrap", "staging")
+    try:
+        backup = _create(work)
+        assert backup["encrypted_to"] == [public]
+        path = f"{_directory(work)}/{backup['id']}.dump.age"
+        assert work.host("staging").sh(f"head -c 21 {path}") == "age-encryption.org/v1"
+        assert "not decrypted" in work.fairway("backup", "verify", "staging", backup["id"]).stdout
+        opened = _with_stdin(work, secret, "backup", "verify", "staging", backup["id"], "--identity")
+        assert "read to its end" in opened.stdout, opened.stderr
+        wrong = _with_stdin(work, other, "backup", "verify", "staging", backup["id"], "--identity")
+        assert (wrong.returncode, "does not open this backup" in wrong.stderr) == (1, True)
+        unopened = work.fairway("backup", "restore", "staging", backup["id"], "--yes", "staging", check=False)
+        assert (unopened.returncode, "this backup is encrypted" in unopened.stderr) == (2, True)
+        sql(work, "staging", "DELETE FROM kept WHERE n > 10")
+        restored = _with_stdin(
+            work, secret, "backup", "restore", "staging", backup["id"], "--identity", "--yes", "staging", "--json"
+        )
+        assert restored.returncode == 0, restored.stderr
+        assert sql(work, "staging", "SELECT count(*) FROM kept") == "20000"
+        work.fairway("backup", "drop-old", "staging", json.loads(restored.stdout)["kept"])
+        kept = next(line for line in secret.splitlines() if line.startswith("AGE-SECRET-KEY"))
+        assert work.host("staging").sh(f"grep -rl {kept} {work.deploy_path} || true") == ""
+    finally:
+        work.configure(backup={"recipients": []})
+        work.fairway("bootstrap", "staging")
+
+
+def test_a_disk_that_has_no_room_or_fills_up_leaves_no_half_of_a_backup(work: Workspace) -> None:
+    host, directory = work.host("staging"), _directory(work)
+    word = "SELECT decode(string_agg(md5(random()::text || n || m), ''), 'hex')"
+    noise = f"SELECT n, ({word} FROM generate_series(1, 64) m) AS noise"
+    sql(work, "staging", f"CREATE TABLE noise AS {noise} FROM generate_series(1, 12000) n")
+    try:
+        for size, words in (("2m", "there is no room"), ("11m", "filled up|there is no room")):
+            host.sh(f"mount -t tmpfs -o size={size},uid=1000,gid=1000,mode=700 tmpfs {directory}")
+            try:
+                found = work.fairway("backup", "create", "staging", check=False)
+                assert found.returncode == 1
+                assert any(part in found.stderr for part in words.split("|")), found.stderr
+                assert host.sh(f"ls {directory}") == "lock"
+            finally:
+                host.sh(f"umount {directory}")
+    finally:
+        sql(work, "staging", "DROP TABLE noise")
+    assert _record(work, "backup")[-1]["outcome"] == "failed"
+
+
+@pytest.mark.usefixtures("held")
+def test_a_dump_that_is_killed_is_told_and_nothing_of_it_is_left(work: Workspace) -> None:
+    host = work.host("staging")
+    running = work.start_fairway("backup", "create", "staging")
+    wait_for("the dump to stand still", lambda: _stands_still(work))
+    password = host.sh(f"grep -oP '^POSTGRES_PASSWORD=\\K.*' {work.deploy_path}/.env.production").strip("'")
+    assert password
+    assert password not in host.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
+    host.sh("pkill -KILL -x pg_dump")
+    said, _ = running.communicate(timeout=120)
+    assert (running.returncode, "could not be dumped" in said) == (1, True), said
+    assert (_parts(work), _sessions(work, "fairway-backup-2")) == ("", 0)
+
+
+@pytest.mark.usefixtures("held")
+def test_what_a_killed_engine_left_of_a_dump_goes_with_the_next_one(work: Workspace) -> None:
+    running = work.start_fairway("backup", "create", "staging")
+    wait_for("the dump to stand still", lambda: _stands_still(work))
+    work.host("staging").sh("pkill -KILL -f '[t]-backup/.fairway/engine'")
+    running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert _parts(work) != ""
+    _release(work)
+    backup = _create(work)
+    assert (_parts(work), _sessions(work, "fairway-backup-2")) == ("", 0)
+    assert _list(work)["backups"][0]["id"] == backup["id"]

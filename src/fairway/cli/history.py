@@ -124,8 +124,10 @@ def _complain(environment: str, record: Record) -> None:
 
 
 def _subject(entry: dict[str, Any]) -> str:
-    """Return what an entry is about: a release, the HAProxy that the edge went to, or the side that traffic went to."""
+    """Return what an entry is about: a release, a backup, the edge's HAProxy, or the side that traffic went to."""
     to = entry.get("to")
+    if isinstance(entry.get("backup"), str):
+        return str(entry["backup"])
     if isinstance(to, dict):
         return f"HAProxy {str(to.get('version')).split('-')[0]}"
     return str(entry["tag"])[:11] if entry.get("tag") else f"to {to}" if to else ""

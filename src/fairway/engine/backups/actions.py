@@ -135,7 +135,7 @@ def restore(layout: Layout, host: HostConfig, args: Fields, notice: Notice) -> d
         settle(layout, host, notice)
         with store.locked(by=by, purpose="restore", wait_s=wait_s, notice=notice):
             backup = choose(store, named)
-            entry: dict[str, Any] = {"action": "restore", "by": by, "backup": backup.id, "tag": backup.tag}
+            entry: dict[str, Any] = {"action": "restore", "by": by, "backup": backup.id}
             try:
                 names = _restore(layout, host, notice).run(backup, identity, by=by, now=new_id())
             except FairwayError as error:
@@ -242,6 +242,7 @@ def _prune(layout: Layout, host: HostConfig, store: Store) -> list[str]:
 
 def _wait_for_deployment(layout: Layout, wait_s: float, notice: Notice) -> None:
     deadline = clock.monotonic() + wait_s
+    told = False
     while held := deploying(layout.lock):
         if clock.monotonic() >= deadline:
             raise Locked(
@@ -249,9 +250,10 @@ def _wait_for_deployment(layout: Layout, wait_s: float, notice: Notice) -> None:
                 why="a dump would stand in the way of its migrations",
                 hint="follow it with: fairway attach <environment>; or let this wait: --wait 600",
             )
+        if not told:
+            notice(f"waiting for the {held.get('purpose', 'deployment')} to end")
+            told = True
         clock.sleep(0.2)
-    if wait_s:
-        notice("the host is free")
 
 
 def _take_identity(args: Fields) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fairway.engine.backups.flow import Report
 from fairway.engine.backups.postgres import InContainer, Postgres
 from fairway.engine.backups.snapshot import COUNT
 from fairway.engine.backups.store import RESTORE_RECORD, Backup, Store
-from fairway.engine.contract.errors import Failed, Invalid
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.files import sync_directory, write_atomically
 
@@ -139,7 +140,8 @@ class Restore:
             self._load(backup, identity, names)
             self._switch(names)
         except BaseException:
-            self.take_back(names)
+            with suppress(FairwayError):  # what is written down is then for whoever comes next
+                self.take_back(names)
             raise
         self.forget()
         return names
