@@ -30,7 +30,7 @@ def backup(days_ago: int, reason: Reason = Reason.SCHEDULED) -> Backup:
         tag=None,
         database="shop",
         server_version=170000,
-        database_bytes=1,
+        database_bytes=2**20,
         size_bytes=1,
         sha256=Digest.of(b""),
         encrypted_to=(),
@@ -51,11 +51,13 @@ def test_the_backup_of_a_deployment_stays_as_long_as_its_release(layout: Layout)
     assert [one.stays for one in decide(layout, by_day, [nightly, of_kept, of_gone, old])] == [True, True, True, False]
 
 
-def test_one_that_failed_its_last_drill_does_not_push_a_good_one_out(layout: Layout) -> None:
+def test_one_that_a_drill_found_unsound_does_not_push_a_good_one_out(layout: Layout) -> None:
     bad, good = backup(0), backup(1)
     ledger = Ledger(layout.ledger)
     ledger.append(action="drill", outcome="succeeded", backup=bad.id)
-    ledger.append(action="drill", outcome="failed", backup=bad.id)
+    ledger.append(action="drill", outcome="failed", backup=bad.id, unsound=False)
+    assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, False]
+    ledger.append(action="drill", outcome="failed", backup=bad.id, unsound=True)
     assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, True]
     ledger.append(action="drill", outcome="succeeded", backup=bad.id)
     assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, False]

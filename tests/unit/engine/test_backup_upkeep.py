@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fairway.engine.backups.drill import refuse_other_rows
+from fairway.engine.backups.drill import refuse_full, refuse_other_rows
 from fairway.engine.backups.offsite import Piece, copy_missing, place_of
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.scratch import run_scratch
@@ -20,6 +20,7 @@ from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
+from tests.unit.engine.test_backup_retaining import backup
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 COPIES = Offsite(Tool.RESTIC, "sftp:backup@vault:/srv/shop", ".env.production", "RESTIC_PASSWORD", ("AWS_KEY",))
@@ -95,6 +96,14 @@ def test_rows_that_differ_fail_a_drill_by_name() -> None:
     assert caught.value.why == (
         "public.a: 3 rows, not 1 rows; public.b: no such table, not 2 rows; public.c: 0 rows, not no such table"
     )
+
+
+def test_a_drill_that_would_fill_the_disk_is_not_begun() -> None:
+    known = backup(0)
+    refuse_full(known, None)
+    refuse_full(known, int(known.database_bytes * 1.5))
+    with pytest.raises(Failed, match="no room for the drill"):
+        refuse_full(known, int(known.database_bytes * 1.5) - 1)
 
 
 def test_the_scratch_server_has_no_network_and_is_limited() -> None:

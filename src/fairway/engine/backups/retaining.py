@@ -33,7 +33,7 @@ def decide(layout: Layout, host: HostConfig, backups: Iterable[Backup]) -> tuple
 
 
 def _on_record(layout: Layout, backups: tuple[Backup, ...]) -> tuple[set[str], set[str]]:
-    """Read which deployments were of releases that are kept, and which of the backups failed their last drill."""
+    """Read which deployments were of releases that are kept, and which of the backups a drill found unsound."""
     releases = {path.name for path in layout.releases.iterdir()} if layout.releases.is_dir() else set()
     deployments: set[str] = set()
     drilled: dict[str, bool] = {}
@@ -41,8 +41,10 @@ def _on_record(layout: Layout, backups: tuple[Backup, ...]) -> tuple[set[str], s
     for entry in Ledger(layout.ledger).newest_first():
         if not backups or str(entry.get("at", "")) < oldest:
             break  # before any of them was taken
-        if entry.get("action") == "drill":
-            drilled.setdefault(str(entry.get("backup")), entry.get("outcome") == Outcome.SUCCEEDED.value)
+        succeeded = entry.get("outcome") == Outcome.SUCCEEDED.value
+        if entry.get("action") == "drill" and (succeeded or entry.get("unsound")):
+            # One that failed for want of room, or of the right key, says nothing of the backup.
+            drilled.setdefault(str(entry.get("backup")), succeeded)
         elif entry.get("deployment") and entry.get("tag") in releases:
             deployments.add(str(entry["deployment"]))
     return deployments, {identity for identity, good in drilled.items() if not good}

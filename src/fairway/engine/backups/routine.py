@@ -16,7 +16,7 @@ from fairway.engine import clock, docker
 from fairway.engine.backups import timers
 from fairway.engine.backups.actions import _record as record
 from fairway.engine.backups.actions import choose, create_backup
-from fairway.engine.backups.drill import check_only, drill, refuse_locked
+from fairway.engine.backups.drill import Unsound, check_only, drill, refuse_locked
 from fairway.engine.backups.offsite import Piece, copy_missing, place_of
 from fairway.engine.backups.postgres import locate
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
@@ -66,7 +66,8 @@ def try_backup(
                 name = timers.base_name(host, "drill")
                 shown = drill(store, backup, database, identity, env, name=name, report=notice, check=_never)
         except FairwayError as error:
-            record(layout, by, begun, action="drill", backup=backup.id, error=error)
+            unsound = isinstance(error, Unsound)
+            record(layout, by, begun, action="drill", backup=backup.id, unsound=unsound, error=error)
             raise
     problem = record(layout, by, begun, action="drill", backup=backup.id, **shown.as_json())
     return {
