@@ -154,7 +154,7 @@ def _missing(layout: Layout, host: HostConfig) -> str | None:
 def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
     user, home = _owner(layout)
     own = {unit_name(host): render(layout, host, user=user, python=_python())}
-    with_key = timers.key_file(host).exists()
+    with_key = os.path.lexists(timers.key_file(host))  # False, too, where this user may not look
     timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
     return {**own, **timed}
 
