@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from testbed import changes
 from testbed.bed import Testbed
 from testbed.docker import docker
 from testbed.waiting import wait_for
@@ -220,3 +221,19 @@ def test_what_a_killed_engine_left_of_a_dump_goes_with_the_next_one(work: Worksp
     backup = _create(work)
     assert (_parts(work), _sessions(work, "fairway-backup-2")) == ("", 0)
     assert _list(work)["backups"][0]["id"] == backup["id"]
+
+
+def test_a_deployment_that_migrates_has_taken_a_backup_of_what_was_there_before(work: Workspace) -> None:
+    before = {backup["id"] for backup in _list(work)["backups"]}
+    changes.add_location(work)
+    work.fairway("release")
+    work.fairway("deploy", "staging", work.tag)
+    entry = _record(work, "deploy")[-1]
+    taken = next(backup for backup in _list(work)["backups"] if backup["id"] not in before)
+    assert (taken["id"], taken["sha256"], taken["reason"]) == (entry["deployment"], entry["backup"]["sha256"], "deploy")
+    assert entry["steps"]["backup"] < 5
+    assert taken["tag"] != work.tag
+    work.fairway("backup", "verify", "staging", taken["id"])
+    known = len(_list(work)["backups"])
+    work.fairway("rollback", "staging")
+    assert len(_list(work)["backups"]) == known

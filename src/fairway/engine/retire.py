@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fairway.engine import clock
 from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.protocol import Outcome
 from fairway.engine.deployment import Deployment
 from fairway.engine.journal import read_journal
@@ -49,10 +50,14 @@ def retire(deployment: Deployment) -> None:
 
 
 def _keep_house(deployment: Deployment) -> None:
-    from fairway.engine.housekeeping import tidy  # for this process only: the one that deploys does not need it
+    # For this process only: the one that deploys does not need them.
+    from fairway.engine.backups.actions import prune
+    from fairway.engine.housekeeping import tidy
 
     try:
         removed = tidy(deployment.layout, deployment.host, by="fairway")
+        # A deployment takes a backup and removes none: that is no moment to be without the older ones.
+        prune(deployment.layout, deployment.host, Fields({"by": "fairway", "plan": False}, "housekeeping"))
     except (FairwayError, OSError) as error:
         print(f"housekeeping: {error}", flush=True)  # the next deployment tries again
         return

@@ -117,7 +117,7 @@ def test_only_a_database_that_a_restore_put_aside_can_be_dropped(tmp_path: Path)
     def ask(sql: str, variables: Mapping[str, str] | None = None, **rest: object) -> list[str]:
         return ["app", "170002"] if sql == restoring._ABOUT else server_ask(sql, variables)
 
-    server.ask = ask  # type: ignore[method-assign,assignment]
+    server.ask = ask  # type: ignore[method-assign]
     assert restore.kept() == (NAMES.old,)
     for name in ("app", "postgres", NAMES.new):
         with pytest.raises(Invalid, match="is not a database that a restore has put aside"):
