@@ -13,6 +13,7 @@ from fairway.cli import (
     approve,
     attach,
     backup,
+    backup_upkeep,
     bootstrap,
     cancel,
     deploy,
@@ -91,6 +92,11 @@ for name, command, example in (
 ):
     app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(backup.app, name="backup")
+for name, command, example in (
+    ("drill", backup_upkeep.drill, "fairway backup drill production"),
+    ("copy", backup_upkeep.copy, "fairway backup copy production"),
+):
+    backup.app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(edge.app, name="edge")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")

@@ -143,7 +143,11 @@ def prune(
     plan: Annotated[bool, typer.Option("--plan", help="Show what would go and what stays; touch nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove the backups beyond those that backup.keep in fairway.toml keeps. The newest always stays."""
+    """Remove the backups that no rule of backup.keep, keep_daily, keep_weekly and keep_monthly keeps.
+
+    Taking a backup does the same by itself. The newest good one stays whatever the rules
+    say, and so does the one that a deployment of a release took which the host still keeps.
+    """
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
@@ -151,6 +155,12 @@ def prune(
     if as_json:
         print_json(found)
         return
+    if plan:
+        from fairway.cli.output import print_table
+
+        rows = [("goes", name, "no rule keeps it") for name in found["goes"]]
+        rows += [("stays", name, ", ".join(found["why"][name])) for name in found["stays"]]
+        print_table(("", "backup", "why"), rows)
     verb = "would remove" if plan else "removed"
     print(f"{verb} {', '.join(found['goes'])}" if found["goes"] else "nothing to remove")
 

@@ -80,6 +80,10 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
         notes += [
             f"{name}: {line.replace('<environment>', name)}" for line in (answer.get("edge") or {}).get("notes", ())
         ]
+        notes += [
+            f"{name}: backups: {line.replace('<environment>', name)}"
+            for line in (answer.get("backups") or {}).get("warnings", ())
+        ]
         if answer["deploying"]:
             notes.append(f"{name}: {_running(answer)}: fairway attach {name}")
         elif answer["drift"]:
@@ -123,10 +127,33 @@ def _show_details(answer: dict[str, Any]) -> None:
     if answer["schema"] is not None:
         applied = answer["schema"]["applied"]
         print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
+    for line in _backup_lines(answer.get("backups") or {}):
+        print(line)
     if answer["rollbacks"]:
         print()
         show_rollbacks(answer["rollbacks"])
         print(floor_words(answer.get("rollback_floor"), answer["rollbacks"]))
+
+
+def _backup_lines(backups: dict[str, Any]) -> list[str]:
+    """Say when the newest backup was taken, and how the last drill and the last copy went."""
+    newest = backups.get("newest")
+    if newest is None:
+        return ["no backup yet: fairway backup create <environment>"] if backups else []
+    encrypted = ", encrypted" if newest["encrypted"] else ""
+    lines = [f"newest backup: {newest['id']}, {_age(newest['age_s'])} old{encrypted}"]
+    for what, word in (("drill", "last drill"), ("copy", "last copy")):
+        if told := backups.get(what):
+            about = f" of {told['backup']}" if told.get("backup") else ""
+            reason = f": {told['error']}" if told.get("error") else ""
+            lines.append(f"{word}: {told['outcome']}{about}, {str(told['at'])[:16].replace('T', ' ')}{reason}")
+    return lines
+
+
+def _age(age_s: float) -> str:
+    if age_s < 5400:
+        return f"{age_s / 60:.0f} min"
+    return f"{age_s / 3600:.0f} h" if age_s < 72 * 3600 else f"{age_s / 86400:.0f} days"
 
 
 def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:

@@ -25,6 +25,8 @@ from fairway.config import checks
 from fairway.config.environment import Environment, Promotion, default_prefix, resolve
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
+from fairway.engine.backups.schedule import Schedule
+from fairway.engine.backups.upkeep import Tool, target
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
@@ -74,6 +76,8 @@ EnvironmentName = Annotated[
 ]
 ImageReference = Annotated[str, _text(checks.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,255}", "an image reference"))]
 Recipient = Annotated[str, _text(checks.told(recipient))]
+WhenDue = Annotated[str, _text(checks.told(lambda text: Schedule(text).text))]
+CopyTarget = Annotated[str, _text(checks.told(target))]
 UrlPath = Annotated[str, _text(checks.matching(r"/[A-Za-z0-9._~/%?=&-]{0,254}", "a path that starts with '/'"))]
 RelativePath = Annotated[
     str,
@@ -201,9 +205,18 @@ class Backup(_Table):
 
     before_migrations: bool = True
     keep: int = Field(default=20, ge=1, le=10_000)
+    keep_daily: int = Field(default=7, ge=0, le=10_000)
+    keep_weekly: int = Field(default=4, ge=0, le=10_000)
+    keep_monthly: int = Field(default=6, ge=0, le=10_000)
     recipients: Annotated[tuple[Recipient, ...], Listed] = ()
     url_key: VariableName | None = None
     client_image: ImageReference = "postgres:18-alpine"
+    schedule: WhenDue | None = None
+    drill: WhenDue | None = None
+    offsite: CopyTarget | None = None
+    offsite_tool: Annotated[Tool, Field(strict=False)] = Tool.RESTIC
+    offsite_password: VariableName | None = None
+    offsite_env: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
 class Guardrails(_Table):
@@ -380,8 +393,11 @@ def _contradictions(config: Config) -> list[str]:
     if len(set(roles)) < len(roles):
         problems.append("compose: app_service, migrator_service and workers must be different services")
     prefixes: dict[str, str] = {}
+    problems += [f"backup.{line}" for line in _backup_contradictions(config.backup)]
     for name, table in config.environments.items():
         where = f"environments.{name}"
+        if table.backup is not None:
+            problems += [f"{where}.backup.{line}" for line in _backup_contradictions(table.backup)]
         if len({(host.user, host.destination, host.port) for host in table.hosts}) < len(table.hosts):
             problems.append(f"{where}.hosts: lists the same host twice")
         source = table.promote_from
@@ -396,6 +412,15 @@ def _contradictions(config: Config) -> list[str]:
             problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")
         prefixes.setdefault(prefix, name)
     return problems
+
+
+def _backup_contradictions(backup: Backup) -> list[str]:
+    needs = backup.offsite is not None and backup.offsite_tool is Tool.RESTIC
+    if needs and backup.offsite_password is None:
+        return ["offsite_password: restic encrypts: name the key of the environment file that holds its password"]
+    if not needs and backup.offsite_password is not None:
+        return ["offsite_password: is for copies by restic: without them nothing reads it"]
+    return []
 
 
 def _goes_round(environments: Mapping[str, EnvironmentTable], start: str) -> bool:

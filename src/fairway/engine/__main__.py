@@ -14,7 +14,10 @@ from fairway.engine.ownership import deploy_owner
 
 # What changes the host itself: its units, its nginx, what it goes by.
 _FOR_ROOT = ("install-unit", "traffic", "admin")
-USAGE = "usage: fairway-engine serve | admin | retire <deployment> | recover | edge-drain | install-unit | traffic <to>"
+USAGE = (
+    "usage: fairway-engine serve | admin | retire <deployment> | recover | edge-drain | install-unit | traffic <to>"
+    " | scheduled <what>"
+)
 
 
 def main() -> None:
@@ -66,6 +69,11 @@ def _run(arguments: list[str], layout: Layout) -> None:
         from fairway.engine.unit import install
 
         print(install(layout, read_host_config(layout.host_config)))
+        return
+    if len(arguments) == 2 and arguments[0] == "scheduled":
+        from fairway.engine.backups.routine import run_scheduled
+
+        run_scheduled(layout, read_host_config(layout.host_config), arguments[1])
         return
     if len(arguments) == 2 and arguments[0] == "retire":
         from fairway.engine.retire import retire

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import fairway
+from fairway.engine.backups.upkeep import Upkeep
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.manifest import bundle_path
@@ -127,6 +128,7 @@ class HostConfig:
     edge_image: str
     proven_only: bool
     retention: Retention = Retention()
+    upkeep: Upkeep = field(default_factory=Upkeep)
     backups: Backups = Backups()
 
     @classmethod
@@ -140,6 +142,7 @@ class HostConfig:
             proven_only=fields.boolean("proven_only"),
             # A host that was prepared before there was a retention has none on file.
             retention=Retention.parse(fields.object("retention")) if fields.has("retention") else Retention(),
+            upkeep=Upkeep.parse(fields.object("upkeep")) if fields.has("upkeep") else Upkeep(),
             backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
         )
         fields.end()
@@ -147,7 +150,7 @@ class HostConfig:
 
     def write(self, path: Path) -> None:
         """Store the configuration; it holds no secret, and root may write it for the deploy user to read."""
-        document = {**asdict(self), WRITTEN_BY: fairway.__version__}
+        document = {**asdict(self), "upkeep": self.upkeep.as_json(), WRITTEN_BY: fairway.__version__}
         write_atomically(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(), mode=0o644)
 
 

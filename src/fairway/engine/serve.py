@@ -402,6 +402,16 @@ class Server:
 
         return actions.drop_old(self._layout, self._host(), args)
 
+    def _backup_drill(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import routine
+
+        return routine.run_drill(self._layout, self._host(), args, self._tell_notice)
+
+    def _backup_copy(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.backups import routine
+
+        return routine.run_copy(self._layout, self._host(), args, self._tell_notice)
+
     def _tell_notice(self, line: str) -> None:
         # A client that is gone does not stop what it began.
         with suppress(BrokenPipeError):
@@ -445,6 +455,8 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.BACKUP_RESTORE: Server._backup_restore,
     Operation.BACKUP_PRUNE: Server._backup_prune,
     Operation.BACKUP_DROP_OLD: Server._backup_drop_old,
+    Operation.BACKUP_DRILL: Server._backup_drill,
+    Operation.BACKUP_COPY: Server._backup_copy,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairway.engine.backups.standing import describe_backups
 from fairway.engine.contract.names import Slot
 from fairway.engine.drift import find_drift
 from fairway.engine.drivers import Container
@@ -18,6 +19,7 @@ from fairway.engine.model import LABEL
 from fairway.engine.observation import Observation, observe
 from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.schema.look import open_schema
+from fairway.engine.unit import unscheduled
 
 
 def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
@@ -44,9 +46,15 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "locked": hold.as_json() if hold else None,
         "deploying": running is not None,
         "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
+        "backups": _backups(layout, host),
         "edge": edge,
         "drift": [] if running is not None else [*find_drift(seen), *(edge["drift"] if edge else ())],
     }
+
+
+def _backups(layout: Layout, host: HostConfig) -> dict[str, Any]:
+    # Asks systemd where something is scheduled, and only there.
+    return describe_backups(layout, host, unscheduled=unscheduled(layout, host))
 
 
 def _serving(seen: Observation) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The systemd unit that recovers this host at boot: rendered here, installed by an administrator.
+"""What this host starts by itself: recovery at boot, and what is scheduled. Installed by an administrator.
 
 Sources: systemd.unit(5), systemd.service(5), systemd.exec(5).
 """
@@ -12,15 +12,19 @@ import sys
 from pathlib import Path
 
 from fairway.engine import docker
+from fairway.engine.backups import timers
 from fairway.engine.contract.errors import Failed, FairwayError, Refused
 from fairway.engine.files import write_atomically
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ownership import deploy_owner
 from fairway.engine.process import Completed, run
+from fairway.engine.sandbox import sandbox
 
 UNITS = Path("/etc/systemd/system")
+CRON = Path("/etc/cron.d")
 _RUNNING = Path("/run/systemd/system")
+_NO_SYSTEMD = "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
 
 
 def unit_name(host: HostConfig) -> str:
@@ -49,24 +53,7 @@ RemainAfterExit=yes
 User={user}
 ExecStart={python} -I {layout.engines}/current recover
 TimeoutStartSec=30min
-UMask=0077
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-ProtectSystem=strict
-ReadWritePaths={path}
-ProtectHome=read-only
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
+{sandbox([path])}
 
 [Install]
 WantedBy=multi-user.target
@@ -74,70 +61,169 @@ WantedBy=multi-user.target
 
 
 def install(layout: Layout, host: HostConfig) -> str:
-    """Write the unit and enable it; return a line about it. Raises ``Refused`` without systemd or the right."""
+    """Write what starts by itself and enable it; return a line about it.
+
+    Raises ``Refused`` without systemd, and without cron where something is scheduled,
+    or without the right.
+    """
     if not _RUNNING.is_dir():
-        raise Refused("this host does not run systemd", hint="the next Fairway command recovers instead")
-    name = unit_name(host)
+        return _install_cron(layout, host)
+    wanted = _wanted(layout, host)
+    stale = [path for path in _timer_paths(host) if path.name not in wanted and path.exists()]
+    changed = [name for name, text in wanted.items() if _text_of(UNITS / name) != text]
     try:
-        write_atomically(UNITS / name, _wanted(layout, host).encode(), mode=0o644)
+        for path in stale:
+            if path.suffix == ".timer":
+                _systemctl("disable", "--now", path.name)
+            path.unlink()
+        for name, text in wanted.items():
+            write_atomically(UNITS / name, text.encode(), mode=0o644)
     except PermissionError:
-        raise Refused(f"{UNITS / name} cannot be written by this user", hint=f"as root: {_command(layout)}") from None
-    for argv in (["systemctl", "daemon-reload"], ["systemctl", "enable", name]):
-        done = _run(argv)
-        if done.returncode != 0:
-            raise Failed(f"{' '.join(argv)} failed", why=done.stderr.strip()[-300:])
-    return f"{name} is enabled"
+        raise _no_right(UNITS, layout) from None
+    _systemctl("daemon-reload")
+    starting = [name for name in wanted if name == unit_name(host) or name.endswith(".timer")]
+    _systemctl("enable", *starting)
+    for timer in (name for name in starting if name.endswith(".timer")):
+        _systemctl("restart" if timer in changed else "start", timer)
+    return f"{', '.join(starting)} {'are' if len(starting) > 1 else 'is'} enabled"
 
 
 def offer(layout: Layout, host: HostConfig) -> str:
-    """Install the unit if this user may without a password; return what is left to say, nothing when it is there."""
-    if not _RUNNING.is_dir():
-        return "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
-    if _missing(layout, host) is None:
-        return ""
-    if os.geteuid() == 0:
-        install(layout, host)
-        return ""
+    """Install it if this user may without a password; return what is left to say, nothing when all is there."""
+    missing = _missing(layout, host)
+    if missing is None:
+        return "" if _RUNNING.is_dir() else _NO_SYSTEMD
     try:
-        done = _run(["sudo", "-n", *shlex.split(_command(layout).partition(" ")[2])])
+        if os.geteuid() == 0:
+            install(layout, host)
+        else:
+            _run(["sudo", "-n", *shlex.split(_command(layout).partition(" ")[2])])
     except FairwayError:
-        done = Completed(1, "", "")  # there is no sudo
-    if done.returncode == 0 and _missing(layout, host) is None:
-        return ""
-    return f"to have this host recover by itself after a reboot, an administrator runs on it: {_command(layout)}"
+        pass  # there is no sudo, or no cron: what is still missing is told
+    if _missing(layout, host) is None:
+        return "" if _RUNNING.is_dir() else _NO_SYSTEMD
+    if not _RUNNING.is_dir():
+        return f"{_NO_SYSTEMD}; {missing}: {_cron_hint(layout)}"
+    what = "recover by itself after a reboot"
+    if timers.timed(host):
+        what += " and do what is scheduled"
+    return f"to have this host {what}, an administrator runs on it: {_command(layout)}"
 
 
 def describe(layout: Layout, host: HostConfig) -> str:
-    """Say whether this host recovers by itself, and what to do when it does not."""
-    if not _RUNNING.is_dir():
-        return "no systemd here: after a reboot the next command recovers"
+    """Say whether this host recovers by itself and does what is scheduled, and what to do when it does not."""
     missing = _missing(layout, host)
+    if not _RUNNING.is_dir():
+        said = "no systemd here: after a reboot the next command recovers"
+        return f"{said}; {missing}: {_cron_hint(layout)}" if missing else said
     if missing is None:
-        return f"{unit_name(host)} is enabled"
+        also = "".join(f", {one.what} {one.schedule.text}" for one in timers.timed(host))
+        return f"{unit_name(host)} is enabled{also}"
     return f"{missing}: after a reboot the next command recovers; to have it at boot: {_command(layout)}"
 
 
+def unscheduled(layout: Layout, host: HostConfig) -> str | None:
+    """Return what is missing for what is scheduled to be done by itself, None when it is."""
+    return _missing(layout, host) if timers.timed(host) else None
+
+
 def _missing(layout: Layout, host: HostConfig) -> str | None:
-    """Return what is missing of the unit, or None when it is as it should be."""
-    name = unit_name(host)
-    try:
-        there = (UNITS / name).read_text(encoding="utf-8")
-    except OSError:
-        return f"{name} is not installed"
-    if there != _wanted(layout, host):
-        return f"{name} is another engine's"
-    if _run(["systemctl", "is-enabled", name]).returncode != 0:
-        return f"{name} is not enabled"
+    """Return what is missing of what starts by itself, or None when it is as it should be."""
+    if not _RUNNING.is_dir():
+        file = CRON / timers.cron_name(host)
+        there, wanted = _text_of(file) or "", _wanted_cron(layout, host)
+        return None if there == wanted else f"{file} is {'not there' if wanted else 'not wanted any more'}"
+    wanted_units = _wanted(layout, host)
+    for name, text in wanted_units.items():
+        there_now = _text_of(UNITS / name)
+        if there_now is None:
+            return f"{name} is not installed"
+        if there_now != text:
+            return f"{name} is another engine's"
+    for path in _timer_paths(host):
+        if path.name not in wanted_units and path.exists():
+            return f"{path.name} is not wanted any more"
+    for name in wanted_units:
+        if (name == unit_name(host) or name.endswith(".timer")) and _run(
+            ["systemctl", "is-enabled", name]
+        ).returncode != 0:
+            return f"{name} is not enabled"
     return None
 
 
-def _wanted(layout: Layout, host: HostConfig) -> str:
+def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
+    user, home = _owner(layout)
+    own = {unit_name(host): render(layout, host, user=user, python=_python())}
+    with_key = os.path.lexists(timers.key_file(host))  # False, too, where this user may not look
+    timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
+    return {**own, **timed}
+
+
+def _wanted_cron(layout: Layout, host: HostConfig) -> str:
+    return timers.cron_file(layout, host, user=_owner(layout)[0], python=_python())
+
+
+def _install_cron(layout: Layout, host: HostConfig) -> str:
+    """Write the file for cron, or take it away when nothing is scheduled any more."""
+    file, wanted = CRON / timers.cron_name(host), _wanted_cron(layout, host)
+    if not wanted and not file.exists():
+        raise Refused("this host does not run systemd", hint="the next Fairway command recovers instead")
+    if not CRON.is_dir():
+        raise Refused(
+            "this host runs neither systemd nor cron",
+            hint="install cron, or run on a schedule of your own: "
+            f"{_python()} -I {layout.engines}/current scheduled backup",
+        )
+    try:
+        if not wanted:
+            file.unlink()
+            return f"{file} is removed"
+        write_atomically(file, wanted.encode(), mode=0o644)
+    except PermissionError:
+        raise _no_right(CRON, layout) from None
+    return f"{file} is there"
+
+
+def _cron_hint(layout: Layout) -> str:
+    if not CRON.is_dir():
+        return "install cron, then run fairway bootstrap again"
+    return f"an administrator runs on it: {_command(layout)}"
+
+
+def _no_right(directory: Path, layout: Layout) -> Refused:
+    return Refused(f"{directory} cannot be written by this user", hint=f"as root: {_command(layout)}")
+
+
+def _timer_paths(host: HostConfig) -> list[Path]:
+    """Return every file that any schedule of this host could have."""
+    return [
+        UNITS / f"{timers.base_name(host, what)}{suffix}"
+        for what in timers.EVER_TIMED
+        for suffix in (".timer", ".service")
+    ]
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _systemctl(*arguments: str) -> None:
+    done = _run(["systemctl", *arguments])
+    if done.returncode != 0:
+        raise Failed(f"systemctl {' '.join(arguments)} failed", why=done.stderr.strip()[-300:])
+
+
+def _owner(layout: Layout) -> tuple[str, Path]:
+    """Return the deploy user's name and home."""
     owner = deploy_owner(layout).st_uid
     try:
-        user = pwd.getpwuid(owner).pw_name
+        entry = pwd.getpwuid(owner)
     except KeyError:
-        user = str(owner)
-    return render(layout, host, user=user, python=_python())
+        return str(owner), Path("/nonexistent")
+    return entry.pw_name, Path(entry.pw_dir)
 
 
 def _python() -> str:

@@ -95,6 +95,7 @@ def _host(config: Config, target: Environment) -> dict[str, Any]:
         "proven_only": target.promote_from is not None,
         "retention": target.retention.model_dump(),
         "backups": _backups(config, target),
+        "upkeep": _upkeep(config, target),
     }
 
 
@@ -106,6 +107,25 @@ def _backups(config: Config, target: Environment) -> dict[str, Any]:
         "recipients": list(backup.recipients),
         "before_migrations": backup.before_migrations,
         "external": external if backup.url_key else None,
+    }
+
+
+def _upkeep(config: Config, target: Environment) -> dict[str, Any]:
+    backup = target.backup
+    offsite = {
+        "tool": backup.offsite_tool.value,
+        "target": backup.offsite,
+        "env_file": config.env.file,
+        "password_key": backup.offsite_password,
+        "env_keys": list(backup.offsite_env),
+    }
+    return {
+        "schedule": backup.schedule,
+        "drill": backup.drill,
+        "daily": backup.keep_daily,
+        "weekly": backup.keep_weekly,
+        "monthly": backup.keep_monthly,
+        "offsite": offsite if backup.offsite else None,
     }
 
 

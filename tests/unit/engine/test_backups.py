@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from fairway.engine.backups import space
-from fairway.engine.backups.actions import split
 from fairway.engine.backups.age import encrypting
 from fairway.engine.backups.checking import refuse_newer_dump
 from fairway.engine.backups.flow import program, pump
@@ -90,13 +89,6 @@ def test_metadata_comes_back_as_it_was_written() -> None:
 def test_no_id_is_a_path(name: str) -> None:
     with pytest.raises(Invalid):
         backup_id(name)
-
-
-@pytest.mark.parametrize(("keep", "left"), [(1, 1), (2, 2), (9, 3)])
-def test_the_newest_stay(keep: int, left: int) -> None:
-    backups = tuple(replace(BACKUP, id=f"2026020{day}-120000-000000") for day in (3, 2, 1))
-    stays, goes = split(backups, keep)
-    assert (stays, goes) == (backups[:left], backups[left:])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from fairway.engine.accept import settle
 from fairway.engine.backups.checking import verify as check_backup
 from fairway.engine.backups.postgres import SESSION, locate
 from fairway.engine.backups.restoring import Restore
+from fairway.engine.backups.retaining import decide
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
 from fairway.engine.backups.taking import Order, take
 from fairway.engine.contract.errors import FairwayError, Invalid, Locked, Refused
@@ -34,7 +35,16 @@ def create(layout: Layout, host: HostConfig, args: Fields, notice: Notice) -> di
     wait_s = args.number("wait_s", maximum=86400) if args.has("wait_s") else 0.0
     reason = args.one_of("reason", Reason) if args.has("reason") else Reason.MANUAL
     args.end()
-    return create_backup(layout, host, by=by, reason=reason, wait_s=wait_s, notice=notice)
+    done = create_backup(layout, host, by=by, reason=reason, wait_s=wait_s, notice=notice)
+    if host.upkeep.offsite is not None:
+        from fairway.engine.backups.routine import copy_backups  # it rests on this module
+
+        try:
+            copy_backups(layout, host, by=by, notice=notice)
+        except FairwayError as error:
+            # The backup is there all the same; status says what it lacks.
+            done["problems"].append(f"it has no copy off the host: {error.what}: {error.why}")
+    return done
 
 
 def create_backup(
@@ -62,7 +72,7 @@ def create_backup(
         except FairwayError as error:
             _record(layout, by, begun, action="backup", backup=identity, reason=reason.value, error=error)
             raise
-        gone = _prune(store, host)
+        gone = _prune(layout, host, store)
     facts: dict[str, Any] = {
         "sha256": backup.sha256,
         "size_bytes": backup.size_bytes,
@@ -194,19 +204,18 @@ def prune(layout: Layout, host: HostConfig, args: Fields) -> dict[str, Any]:
     store = Store(layout)
     begun = clock.monotonic()
     if only_plan:
-        stays, goes = split(store.list(), host.backups.keep)
-        return {"goes": [one.id for one in goes], "stays": [one.id for one in stays]}
+        decisions = decide(layout, host, store.list())
+        return {
+            "goes": [one.id for one in decisions if not one.stays],
+            "stays": [one.id for one in decisions if one.stays],
+            "why": {one.id: list(one.why) for one in decisions if one.stays},
+        }
     with store.locked(by=by, purpose=HOUSEKEEPING):
         store.sweep()
-        gone = _prune(store, host)
+        gone = _prune(layout, host, store)
     if gone:
         _record(layout, by, begun, action="backup-prune", pruned=gone)
     return {"goes": gone, "stays": [one.id for one in store.list()]}
-
-
-def split(backups: tuple[Backup, ...], keep: int) -> tuple[tuple[Backup, ...], tuple[Backup, ...]]:
-    """Return which backups stay and which go, of those given newest first; the newest always stays."""
-    return backups[: max(keep, 1)], backups[max(keep, 1) :]
 
 
 def choose(store: Store, named: str | None) -> Backup:
@@ -224,11 +233,11 @@ def new_id() -> str:
     return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-%f")
 
 
-def _prune(store: Store, host: HostConfig) -> list[str]:
-    _, goes = split(store.list(), host.backups.keep)
-    for backup in goes:
-        store.remove(backup)
-    return [backup.id for backup in goes]
+def _prune(layout: Layout, host: HostConfig, store: Store) -> list[str]:
+    goes = [one.id for one in decide(layout, host, store.list()) if not one.stays]
+    for identity in goes:
+        store.remove(store.read(identity))
+    return goes
 
 
 def _wait_for_deployment(layout: Layout, wait_s: float, notice: Notice) -> None:

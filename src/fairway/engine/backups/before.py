@@ -13,6 +13,7 @@ from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.process import Check
 from fairway.engine.redact import Redactor
+from fairway.engine.spawn import spawn_logging_to
 from fairway.engine.state import read_state
 
 # Another dump that is under way is waited for: it would stand in the way of the migration, too.
@@ -43,7 +44,11 @@ def back_up(
     with store.locked(by="fairway", purpose="backup", wait_s=_OTHER_BACKUP_PATIENCE_S, notice=notice):
         postgres = locate(layout, host, service)
         env = docker.environment(layout.docker_config)
-        return take(store, postgres, order, env, report=report, check=check)
+        backup = take(store, postgres, order, env, report=report, check=check)
+    if backup is not None and host.upkeep.offsite is not None:
+        # The deployment does not wait for it.
+        spawn_logging_to(layout.backups / "copy.log", "scheduled", "copy")
+    return backup
 
 
 def end_backup(layout: Layout, host: HostConfig, service: str | None, identity: str) -> bool:

@@ -66,6 +66,8 @@ class Operation(enum.Enum):
     BACKUP_RESTORE = "backup-restore"
     BACKUP_PRUNE = "backup-prune"
     BACKUP_DROP_OLD = "backup-drop-old"
+    BACKUP_DRILL = "backup-drill"
+    BACKUP_COPY = "backup-copy"
 
 
 class EventKind(enum.Enum):
