@@ -59,6 +59,9 @@ class Operation(enum.Enum):
     GATE = "gate"
     LOCK = "lock"
     UNLOCK = "unlock"
+    ENV = "env"
+    SEALED_ENV = "sealed-env"
+    SET_SEALED_ENV = "set-sealed-env"
 
 
 class EventKind(enum.Enum):
