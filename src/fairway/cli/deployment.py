@@ -79,13 +79,13 @@ def ship(config: Config, target: Environment, tag: str, options: Options, *, as_
     ):
         archive = open_archive(config)
         released = archive.get(archive.resolve(tag))
-        if sources and not options.planning:
-            with progress.step("settings"):
-                _check_settings(released.named.release.env, engine, sources, target.name, progress)
         with progress.step("evidence"):
             collected = collect(released.named, archive.statements, sources).or_fail()
         for notice in collected.notices:
             progress.notice(notice)
+        if sources and not options.planning:
+            with progress.step("settings"):
+                _check_settings(released.named.release.env, engine, sources, target.name, progress)
         arguments = as_arguments(released, collected.statements)
         result = conduct(target, engine, progress, Operation.DEPLOY, options, **arguments)
         if result.get("outcome") == Outcome.SUCCEEDED.value:
@@ -111,7 +111,7 @@ def _check_settings(
     missing = needed_and_missing(there)
     for name, source in sources.items():
         if not isinstance(source, EngineSession):
-            continue  # what it has to say of the release is asked for next, and that tells why it cannot
+            continue  # that it cannot be asked has been told: what it says of the release was wanted before
         try:
             here = source.call(Operation.ENV, env=environment.as_json())["keys"]
         except FairwayError as error:

@@ -103,7 +103,7 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[bundle]\nfiles = ["docker-compose.cicd.yml"]', "which always travels with a release"),
         ('[env]\nrequired = ["A B"]', "env.required[1]: must be a variable's name"),
         ('[env]\nrequired = ["A"]\noptional = ["A"]', "env: A is required, so it is neither optional nor required"),
-        ('[env]\n[[env.when]]\nkey = "A"', "env.when[1].if: is required"),
+        ('[env]\n[[env.when]]\nkey = "A"', "env.when[1].if: is missing"),
         ('[[env.when]]\nkey = "A"\nif = "A"', "env.when: A cannot be its own condition"),
         ('[[env.when]]\nkey = "A"\nif = "B"\nequals = "it\'s"', "env.when[1].equals: must be one line"),
         ('[env]\nrecipients = ["AGE-SECRET-KEY-1X"]', "env.recipients[1]: must be an age recipient"),
