@@ -48,8 +48,9 @@ def given(work: Workspace, value: str, *arguments: str) -> subprocess.CompletedP
 
 
 def test_a_check_names_every_key_and_every_bad_line_and_no_value(work: Workspace) -> None:
-    values = work.prepare_host("staging", {"SMTP_USER": "mailer", "EXTRA_FLAG": BARE, "OPENAI_API_KEY": ""})
+    work.prepare_host("staging")
     work.fairway("bootstrap", "staging")
+    values = work.prepare_host("staging", {"SMTP_USER": "mailer", "EXTRA_FLAG": BARE, "OPENAI_API_KEY": ""})
     path = f"{work.deploy_path}/.env.production"
     found = work.fairway("env", "check", "staging", check=False)
     assert found.returncode == 2
@@ -75,9 +76,9 @@ def test_a_check_names_every_key_and_every_bad_line_and_no_value(work: Workspace
 
 def test_a_setting_that_staging_has_and_production_lacks_stops_a_promotion(work: Workspace) -> None:
     values = work.prepare_host("staging", {"SMTP_USER": "mailer", "SMTP_PASSWORD": BARE})
-    refused = work.prepare_host("production", {**values, "SMTP_PASSWORD": ""})
-    work.fairway("bootstrap", "staging")
+    work.prepare_host("production")
     work.fairway("bootstrap", "production")
+    refused = work.prepare_host("production", {**values, "SMTP_PASSWORD": ""})
     tag = release(work)
     work.fairway("deploy", "staging", tag)
     differing = work.fairway("env", "diff", "staging", "production", check=False)

@@ -32,6 +32,10 @@ def test_the_subset_is_read() -> None:
         f"{SECRET}",
         f"A={SECRET}\nA={SECRET}",
         f"A=`{SECRET}`",
+        f"A='{SECRET}\\'",
+        f"A='{SECRET}\\\\x'",
+        f"A='${{HOME}}{SECRET}'",
+        f"# x\rA={SECRET}",
     ],
 )
 def test_what_readers_disagree_on_is_refused_with_its_line_and_without_its_value(line: str) -> None:

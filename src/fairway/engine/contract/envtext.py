@@ -3,8 +3,12 @@
 Compose, bash, python-dotenv and ``docker run --env-file`` disagree on ``$``,
 quotes, tabs, carriage returns and trailing comments. A line is therefore blank, a
 comment, ``KEY=bare`` with bare from ``[A-Za-z0-9_./:@%+=,-]*``, or ``KEY='text'``
-with neither a quote nor a line break inside. Everything else is refused with file,
-line and the way to mend it; the value is never shown.
+with neither a quote nor a control character inside, nor what some take for more than
+it is: two backslashes in a row, one at the end, and ``${``. Everything else is refused
+with file, line and the way to mend it; the value is never shown.
+
+All four read a bare value alike. Of a quoted one ``docker run --env-file`` keeps the
+quotes, so that the other three do. ``tests/host/test_envfile.py`` holds them against each other.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from fairway.engine.contract.errors import Invalid
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
 _QUOTED = re.compile(r"'[^'\x00-\x1f\x7f]*'")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Compose and python-dotenv take \\ and \' for an escape in single quotes, too, and the latter fills in ${...} there.
+_DISAGREED = re.compile(r"\\\\|\\$|\$\{")
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,12 @@ def scan_env(text: str) -> EnvText:
     values: dict[str, str] = {}
     problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(" ") or line.lstrip(" ").startswith("#"):
+        if not line.strip(" "):
+            continue
+        if line.lstrip(" ").startswith("#"):
+            if _CONTROL.search(line.rstrip("\r")):
+                hint = "some readers begin a new line there: take it out"
+                problems.append(Problem(number, "the comment has a control character in it", hint))
             continue
         key, separator, value = line.partition("=")
         if not separator or not _KEY.fullmatch(key):
@@ -52,7 +64,7 @@ def scan_env(text: str) -> EnvText:
             problems.append(Problem(number, f"{key} is set a second time", "keep one of the two lines"))
         elif _BARE.fullmatch(value):
             values[key] = value
-        elif _QUOTED.fullmatch(value):
+        elif _QUOTED.fullmatch(value) and not _DISAGREED.search(value[1:-1]):
             values[key] = value[1:-1]
         else:
             problems.append(Problem(number, f"the value of {key} {_why(value)}", _hint(value)))
@@ -96,16 +108,18 @@ def with_value(text: str, key: str, value: str) -> str:
 def _written(key: str, value: str) -> str:
     if _BARE.fullmatch(value):
         return value
-    if _QUOTED.fullmatch(f"'{value}'"):
+    if _QUOTED.fullmatch(f"'{value}'") and not _DISAGREED.search(value):
         return f"'{value}'"
     raise Invalid(
-        f"the value of {key} has a single quote, a line break or a control character in it",
+        f"the value of {key} has a single quote, a control character, two backslashes, one at the end, or ${{ in it",
         why="no way to write it is understood alike by Compose, bash and the others that read such files",
         hint="choose another; a file's content can go in as base64",
     )
 
 
 def _why(value: str) -> str:
+    if _QUOTED.fullmatch(value):
+        return "has two backslashes, one at the end, or ${ in it, which readers disagree on"
     if "\r" in value:
         return "ends in a carriage return"
     if value.startswith(("'", '"')):
@@ -114,6 +128,8 @@ def _why(value: str) -> str:
 
 
 def _hint(value: str) -> str:
+    if _QUOTED.fullmatch(value):
+        return "choose a value without it"
     if "\r" in value:
         return "save the file with Unix line ends: sed -i 's/\\r$//'"
     if "'" in value.strip("'"):
