@@ -44,7 +44,7 @@ ALPHABET = "aZ09_./:@%+=,-'\"$#\\ \t\r{}()`~!*?&;|<>[]^é\u2028\x85\u00a0"
 VALUES = st.one_of(
     st.text(alphabet=ALPHABET, max_size=12),
     st.text(alphabet=ALPHABET.replace("'", ""), max_size=12).map(lambda text: f"'{text}'"),
-    st.text(st.characters(exclude_categories=("Cs",)), max_size=12).map(lambda text: f"'{text}'"),
+    st.text(st.characters(codec="utf-8"), max_size=12).map(lambda text: f"'{text}'"),
 )
 COMMENTS = st.text(alphabet=ALPHABET, max_size=12).map(lambda text: f"  # {text}")
 

@@ -93,7 +93,10 @@ def diff(
     from fairway.secrets.comparing import compare
 
     config = load()
-    asked = {"env": config.env.rules.as_json(), "comparing": base64.b64encode(secrets.token_bytes(32)).decode()}
+    asked: dict[str, Any] = {
+        "env": config.env.rules.as_json(),
+        "comparing": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
     with open_engine(config.environment(first)) as one, open_engine(config.environment(second)) as other:
         found = [engine.call(Operation.ENV, **asked) for engine in (one, other)]
     differences = compare(found[0]["keys"], found[1]["keys"])

@@ -17,7 +17,7 @@ def read_identities(path: Path) -> Identities:
     Raises ``Invalid`` when there are none that can be used.
     """
     # It is a compiled module, and only these commands use it.
-    import pyrage
+    import pyrage  # type: ignore[import-untyped]
 
     try:
         content = path.expanduser().read_bytes()

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from fairway.engine.contract.environment import Condition, EnvironmentFile
