@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -123,7 +124,7 @@ def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) 
 
 def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
     files = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
-    model = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
+    model: dict[str, Any] = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
     with in_memory("A=1\n") as path:
         changed = with_env_file(model, "/opt/x/.env", path)
         assert Path(path).read_text() == "A=1\n"
