@@ -123,7 +123,7 @@ def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) 
 
 
 def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
-    files = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
+    files: list[dict[str, Any]] = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
     model: dict[str, Any] = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
     with in_memory("A=1\n") as path:
         changed = with_env_file(model, "/opt/x/.env", path)
