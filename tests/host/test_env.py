@@ -127,6 +127,7 @@ def test_an_encrypted_file_is_begun_changed_and_deployed_and_is_readable_nowhere
     last = next(entry for entry in reversed(history(work, "staging")) if entry["action"] == "env")
     assert last["changed"] == ["OPENAI_API_KEY"]
     said = "".join(done.stdout + done.stderr for done in (begun, changed, broken, lost, restarted, checked))
+    assert watch.looked
     assert not watch.seen
     for canary in (CANARY, BARE):
         assert canary not in said
@@ -154,6 +155,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
+        #: Whether it looked while what it is about was going on.
+        self.looked = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -166,10 +169,11 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._ended.is_set():
+        while not self._ended.wait(0.002):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     arguments = path.read_bytes()
                 except OSError:
                     continue
+                self.looked |= b"\0env\0set\0" in arguments
                 self.seen |= {value for value in (CANARY, BARE) if value.encode() in arguments}
