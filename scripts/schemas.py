@@ -16,7 +16,7 @@ from pathlib import Path
 from re import Pattern
 from typing import Any
 
-from fairway.engine.contract import manifest, names, statement
+from fairway.engine.contract import environment, manifest, names, statement
 from fairway.engine.contract.statement import Kind
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -163,7 +163,7 @@ def release_schema() -> Schema:
         ),
         "drain_timeout_s": _number(0, 86400),
         "warm_keep_s": _number(0, 30 * 86400),
-        "env": _object({"file": path, "required": _list(_matching(manifest._KEY), 1000)}),
+        "env": _environment(path),
     }
     return {
         "$schema": _DIALECT,
@@ -174,6 +174,25 @@ def release_schema() -> Schema:
         "migrations without a kind.",
         **_object(properties, "One release of an application. The sha256 of the exact bytes is its name."),
     }
+
+
+def _environment(path: Schema) -> Schema:
+    key = _matching(environment.KEY)
+    condition = _object(
+        {
+            "key": _matching(environment.KEY, "Must have a value when the condition holds."),
+            "if": _matching(environment.KEY, "The condition: that this key has a value."),
+            "equals": _nullable(_matching(environment.EQUALS, "Or, unless null, that it has this one.")),
+        }
+    )
+    return _object(
+        {
+            "file": path,
+            "required": _list(key, environment.MAX_KEYS, "Must have a value."),
+            "optional": _list(key, environment.MAX_KEYS, "May have one."),
+            "when": _list(condition, environment.MAX_KEYS, "Must have one under a condition."),
+        }
+    )
 
 
 def _migration() -> Schema:

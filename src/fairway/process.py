@@ -150,6 +150,23 @@ def converse(argv: Sequence[str]) -> Completed:
     return Completed(tuple(argv), done.returncode, done.stdout or "", done.stderr or "")
 
 
+def in_foreground(argv: Sequence[str]) -> int:
+    """Run a process on this one's terminal, such as an editor, to its end; return its exit code.
+
+    When this process is interrupted, the other is ended first.
+    """
+    try:
+        process = subprocess.Popen(list(argv), encoding="utf-8")
+    except OSError as error:
+        raise _cannot_start(argv, None, error) from None
+    with process:
+        try:
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:

@@ -19,6 +19,7 @@ from fairway.cli import (
     deploy,
     doctor,
     edge,
+    env,
     evidence,
     gate,
     guardrails,
@@ -98,6 +99,7 @@ for name, command, example in (
 ):
     backup.app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(edge.app, name="edge")
+app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(migrations.app, name="migrations")

@@ -14,11 +14,12 @@ from fairway.cli.context import open_archive, open_engine, open_sources, sources
 from fairway.cli.output import print_json, print_table, stdout
 from fairway.cli.progress import Progress
 from fairway.config import Config, Environment
-from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid, error_from_json
+from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid, Refused, error_from_json
 from fairway.engine.contract.protocol import Operation, Outcome
 from fairway.remote.session import EngineSession
 
 if TYPE_CHECKING:
+    from fairway.engine.contract.environment import EnvironmentFile
     from fairway.engine.contract.manifest import NamedRelease
     from fairway.evidence.collect import Collected
     from fairway.registry import Archive
@@ -100,11 +101,52 @@ def ship(config: Config, target: Environment, tag: str, options: Options, *, as_
             collected = collect(released.named, archive.statements, sources).or_fail()
         for notice in collected.notices:
             progress.notice(notice)
+        if sources and not options.planning:
+            with progress.step("settings"):
+                _check_settings(released.named.release.env, engine, sources, target.name, progress)
         arguments = as_arguments(released, collected.statements)
         result = conduct(target, engine, progress, Operation.DEPLOY, options, **arguments)
         if result.get("outcome") == Outcome.SUCCEEDED.value:
             _keep_issued(archive, engine, released.named, collected, progress)
     conclude(result, what=f"{released.named.release.tag.short} on {target.name}", as_json=as_json)
+
+
+def _check_settings(
+    environment: EnvironmentFile,
+    engine: EngineSession,
+    sources: dict[str, EngineSession | FairwayError],
+    target: str,
+    progress: Progress,
+) -> None:
+    """Refuse what cannot start for want of a setting that it had where it comes from; nothing was sent yet.
+
+    The host refuses it, too. Here it is known which of the two hosts has what, and
+    what is declared nowhere can be told.
+    """
+    from fairway.secrets.comparing import needed_and_missing, unexpected
+
+    there = engine.call(Operation.ENV, env=environment.as_json())["keys"]
+    missing = needed_and_missing(there)
+    for name, source in sources.items():
+        if not isinstance(source, EngineSession):
+            continue  # that it cannot be asked has been told: what it says of the release was wanted before
+        try:
+            here = source.call(Operation.ENV, env=environment.as_json())["keys"]
+        except FairwayError as error:
+            progress.notice(f"the settings of {name} are not compared: {error.what}")
+            continue
+        present = {row["key"] for row in here if row["state"] == "present"}
+        if lacking := [key for key in missing if key in present]:
+            raise Refused(
+                f"{target} lacks {', '.join(lacking)}, which {name} has",
+                why="; ".join(f"{key}: {missing[key]}" for key in lacking),
+                hint=f"give them values there; fairway env diff {name} {target} shows all. Nothing was touched",
+            )
+        if unknown := unexpected(here, there):
+            progress.notice(
+                f"only {name} has {', '.join(unknown)}, which fairway.toml does not name: "
+                "put what is needed under env.required, the rest under env.optional"
+            )
 
 
 def _keep_issued(

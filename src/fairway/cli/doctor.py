@@ -56,8 +56,7 @@ def check_host(
             checks: list[dict[str, Any]] = engine.call(
                 Operation.DOCTOR,
                 registries=registries,
-                env_file=config.env.file,
-                required=list(config.env.required),
+                env=config.env.rules.as_json(),
             )["checks"]
             trust = read_trust(engine)
             kept = look_over(

@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 #: A user of a host. It may not start with '-': ssh would take it for an option.
 USER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+#: Whom a file can be encrypted to with age: a key of its own kind, or an SSH key of one of the kinds it takes.
+AGE_RECIPIENT = (
+    r"age1[02-9ac-hj-np-z]{58,2000}|ssh-(?:ed25519|rsa) [A-Za-z0-9+/=]{60,2000}(?: [^\x00-\x1f\x7f]{1,100})?"
+)
 _DEPLOY_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 _SHOWN = 60
 

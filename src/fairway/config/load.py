@@ -159,7 +159,8 @@ def _suggestion(location: Location, document: Mapping[str, Any]) -> str:
     table: Any = document
     for part in location[:-1]:
         table = table[part]
-    free = [name for name in model.model_fields if name not in table] if model else []
+    names = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    free = [name for name in names if name not in table]
     close = difflib.get_close_matches(str(location[-1]).lower(), free, n=1, cutoff=0.6)
     if close:
         return f" (did you mean {close[0]!r}?)"

@@ -27,6 +27,7 @@ from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.upkeep import Tool, target
+from fairway.engine.contract.environment import EQUALS, SEALED, Condition, EnvironmentFile
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
@@ -93,6 +94,8 @@ PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int 
 HostEntry = Annotated[Host, _text(parse_host)]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(key_name))]
+Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]
+AgeRecipient = Annotated[str, _text(checks.matching(checks.AGE_RECIPIENT, "an age recipient or an SSH public key"))]
 Allowance = Annotated[str, _text(checks.allowance)]
 Day = Annotated[str, _text(checks.matching("|".join(DAYS), f"one of {', '.join(DAYS)}"))]
 TimeOfDay = Annotated[
@@ -193,11 +196,28 @@ class Warm(_Table):
     keep_s: float = Field(default=3600.0, ge=0, le=30 * 86400)
 
 
+class EnvCondition(_Table):
+    """``[[env.when]]``: a key that another one makes required."""
+
+    key: VariableName
+    condition: VariableName = Field(alias="if")
+    equals: Decider | None = None
+
+
 class EnvFile(_Table):
     """``[env]``: the host's file of long-lived settings."""
 
     file: BundlePath = ".env.production"
     required: Annotated[tuple[VariableName, ...], Listed] = ()
+    optional: Annotated[tuple[VariableName, ...], Listed] = ()
+    when: Annotated[tuple[EnvCondition, ...], Listed] = ()
+    recipients: Annotated[tuple[AgeRecipient, ...], Listed] = ()
+
+    @property
+    def rules(self) -> EnvironmentFile:
+        """What a host is asked to hold the file against."""
+        conditions = tuple(Condition(one.key, one.condition, one.equals) for one in self.when)
+        return EnvironmentFile(self.file, self.required, self.optional, conditions)
 
 
 class Backup(_Table):
@@ -385,8 +405,15 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("migrations.path: is needed with migrations.kind: it says where they lie")
     if (config.migrations.kind is MigratorKind.EXEC) != bool(config.migrations.status):
         problems.append('migrations.status: is the command of kind = "exec" that tells the state, and of no other kind')
-    if config.env.file in (config.compose.file, *config.bundle.files):
-        problems.append(f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release")
+    for secret in (config.env.file, config.env.file + SEALED):
+        if secret in (config.compose.file, *config.bundle.files):
+            problems.append(f"bundle.files: {secret} holds the hosts' secrets: it must stay out of a release")
+    for key in config.env.required:
+        if key in config.env.optional or any(one.key == key for one in config.env.when):
+            problems.append(f"env: {key} is required, so it is neither optional nor required under a condition")
+    for one in config.env.when:
+        if one.key == one.condition:
+            problems.append(f"env.when: {one.key} cannot be its own condition")
     if config.compose.file in config.bundle.files:
         problems.append(f"bundle.files: {config.compose.file} is the compose file, which always travels with a release")
     roles = (config.compose.app_service, config.compose.migrator_service, *config.compose.workers)

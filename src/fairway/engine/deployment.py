@@ -6,7 +6,6 @@ import enum
 import hashlib
 import hmac
 import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,7 @@ from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.drivers import Driver, Launch
 from fairway.engine.drivers.compose import ComposeDriver
 from fairway.engine.edge import Edge
-from fairway.engine.envfile import read_env
+from fairway.engine.envfile import read_settings, read_source
 from fairway.engine.files import write_atomically
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.journal import Journal
@@ -31,6 +30,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.model import LABEL, Placement
 from fairway.engine.redact import Redactor
 from fairway.engine.releases import StoredRelease, load_release
+from fairway.engine.settings import fingerprint_key
 from fairway.engine.state import State
 
 _CANCEL = "cancel.json"
@@ -221,8 +221,7 @@ class Deployment:
     @cached_property
     def settings(self) -> dict[str, str]:
         """What Compose interpolates: the host's environment file and the release's images, nothing else."""
-        env = self.release.env
-        own = read_env(self.layout.deploy_path / env.file, required=env.required)
+        own = read_settings(self.layout, self.release.env)
         return {**own, **self.image_settings, "APP_HOST_PORT": self.host.port}
 
     @property
@@ -248,7 +247,8 @@ class Deployment:
         }
         environment = {"FAIRWAY_RELEASE": str(self.request.tag), "FAIRWAY_ENVIRONMENT": self.host.environment}
         placement = Placement({LABEL + key: value for key, value in labels.items()}, environment)
-        return Launch(self.stored, self.settings, placement)
+        source = read_source(self.layout, self.release.env.file)
+        return Launch(self.stored, self.settings, placement, source.text if source.sealed else None)
 
     @cached_property
     def redact(self) -> Redactor:
@@ -287,8 +287,5 @@ class Deployment:
     @cached_property
     def settings_fingerprint(self) -> str:
         """Tell settings apart without giving a guess at a value anything to check against."""
-        key = self.layout.root / "fingerprint.key"
-        if not key.exists():
-            write_atomically(key, os.urandom(32))
         text = json.dumps(self.settings, sort_keys=True).encode()
-        return hmac.new(key.read_bytes(), text, hashlib.sha256).hexdigest()[:32]
+        return hmac.new(fingerprint_key(self.layout), text, hashlib.sha256).hexdigest()[:32]

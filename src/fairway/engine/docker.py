@@ -176,6 +176,12 @@ def compose_config(project: str, project_directory: Path) -> list[str]:
     return [*_compose("-", project, project_directory), "--profile", "*", "config", "--format", "json"]
 
 
+def compose_raw(project: str, project_directory: Path) -> list[str]:
+    """Print what the file says before anything is filled in or read: only its paths are made whole."""
+    raw = ("--no-interpolate", "--no-normalize", "--no-consistency")
+    return [*_compose("-", project, project_directory), "--profile", "*", "config", *raw, "--format", "json"]
+
+
 def compose_up(project: str, project_directory: Path, services: Sequence[str], *flags: str) -> list[str]:
     """Bring services up from a model on standard input."""
     return [*_compose("-", project, project_directory), "up", "--detach", "--no-build", *flags, *services]

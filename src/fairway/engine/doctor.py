@@ -12,9 +12,10 @@ from typing import Any
 
 from fairway.engine import clock, docker
 from fairway.engine.contract.checks import Check, run_checks
+from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.errors import Failed
 from fairway.engine.edge import Edge
-from fairway.engine.envfile import read_env
+from fairway.engine.envfile import read_settings
 from fairway.engine.hostconfig import read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.process import run
@@ -23,7 +24,7 @@ MIN_COMPOSE = (2, 24)
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 
 
-def examine(layout: Layout, registries: Iterable[str], env_file: str, required: Iterable[str]) -> list[dict[str, Any]]:
+def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentFile) -> list[dict[str, Any]]:
     """Run every check; return for each its name, whether it holds, what was found, and what to do."""
     checks: list[tuple[str, Check]] = [
         ("python3", _python),
@@ -33,7 +34,7 @@ def examine(layout: Layout, registries: Iterable[str], env_file: str, required: 
         ("deploy path", lambda: _deploy_path(layout)),
         ("host.json", lambda: _configured(layout)),
         *((f"login {name}", _login_check(layout, name)) for name in registries),
-        (env_file, lambda: f"{len(read_env(layout.deploy_path / env_file, required=required))} settings"),
+        (environment.file, lambda: f"{len(read_settings(layout, environment))} settings"),
         ("edge", lambda: _edge(layout)),
         ("recovery at boot", lambda: _recovery(layout)),
         ("keys of the deploy user", lambda: _login_keys(layout)),

@@ -1,62 +1,129 @@
-"""Read ``.env.production``: a strict subset that every reader of such files understands alike.
+"""Read a host's environment file: a plain one of the operator's, or one that is encrypted with age.
 
-Compose, bash, python-dotenv and ``docker run --env-file`` disagree on ``$``,
-quotes, tabs, carriage returns and trailing comments. A line is therefore blank, a
-comment, ``KEY=bare`` with bare from ``[A-Za-z0-9_./:@%+=,-]*``, or ``KEY='text'``
-with neither a quote nor a line break inside. Everything else is refused with file,
-line and the way to mend it; the value is never shown.
+A plain file is ``0600`` and the operator's alone. An encrypted one has ``.age`` after
+its name and is opened with a key of this host's, in memory; what it says is never on
+its disk. Where both are there nobody can tell which holds, so that neither is read.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.environment import SEALED, EnvironmentFile
+from fairway.engine.contract.envtext import parse_env
+from fairway.engine.contract.errors import Failed, Invalid
+from fairway.engine.contract.manifest import bundle_path
+from fairway.engine.files import write_atomically
+from fairway.engine.layout import Layout
+from fairway.engine.process import run
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BARE = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
-_QUOTED = re.compile(r"'[^'\x00-\x1f\x7f]*'")
+__all__ = ["Source", "host_recipient", "open_sealed", "parse_env", "read_env", "read_settings", "read_source"]
+
+# Long enough for any machine; age itself takes milliseconds.
+_AGE_PATIENCE_S = 20.0
+_PUBLIC = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
 
-def parse_env(text: str, name: str) -> dict[str, str]:
-    """Parse the text of an environment file; ``name`` is what errors call it.
+@dataclass(frozen=True)
+class Source:
+    """Where a host's settings stand, and their text."""
 
-    Raises ``Invalid`` with the line number for anything outside the subset and
-    for a key that is set twice.
+    path: Path
+    text: str
+    sealed: bool
+
+
+def read_source(layout: Layout, file: str) -> Source:
+    """Return the text of a host's environment file, unparsed.
+
+    Raises ``Invalid`` when there is none or two, when others can read it, and when it
+    cannot be opened.
     """
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(" ") or line.lstrip(" ").startswith("#"):
-            continue
-        where = f"{name}, line {number}"
-        key, separator, value = line.partition("=")
-        if not separator or not _KEY.fullmatch(key):
-            raise Invalid(
-                f"{where}: not of the form KEY=value",
-                hint="no 'export', no spaces around '=', letters, digits and '_' in the key",
-            )
-        if key in values:
-            raise Invalid(f"{where}: {key} is set a second time", hint="keep one of the two lines")
-        if _BARE.fullmatch(value):
-            values[key] = value
-        elif _QUOTED.fullmatch(value):
-            values[key] = value[1:-1]
-        else:
-            raise Invalid(f"{where}: the value of {key} {_why(value)}", hint=_hint(value))
-    return values
+    path = layout.deploy_path / bundle_path(file)
+    sealed = path.with_name(path.name + SEALED)
+    if not sealed.exists():
+        return Source(path, _plain_text(path), sealed=False)
+    if path.exists():
+        raise Invalid(
+            f"there are both {path} and {sealed.name}",
+            why="nobody can tell which of the two holds",
+            hint="remove the one that does not: shred --remove, for the plain one",
+        )
+    _refuse_readable(sealed)
+    return Source(sealed, open_sealed(layout, sealed.read_bytes(), str(sealed)), sealed=True)
 
 
-def read_env(path: Path, *, required: Iterable[str]) -> dict[str, str]:
-    """Read a host's environment file and check that the required keys have values.
+def read_settings(layout: Layout, environment: EnvironmentFile) -> dict[str, str]:
+    """Read a host's settings and check that every key has a value that must have one.
 
     Raises ``Invalid`` when the file is missing, readable by others, outside the
     subset, or lacks a required key; names the file, line or key, never a value.
     """
+    source = read_source(layout, environment.file)
+    values = parse_env(source.text, str(source.path))
+    lacking = environment.lacking(values)
+    if lacking:
+        told = "; ".join(f"{key}: {reason}" for key, reason in lacking.items())
+        raise Invalid(
+            f"{source.path} lacks {', '.join(lacking)}",
+            why=f"by env in fairway.toml, {told}",
+            hint="give them values; nothing was changed on this host",
+        )
+    return values
+
+
+def read_env(path: Path, *, required: Iterable[str]) -> dict[str, str]:
+    """Read a file of settings in a deploy path, as :func:`read_settings` does."""
+    return read_settings(Layout(path.parent), EnvironmentFile(path.name, tuple(required)))
+
+
+def open_sealed(layout: Layout, content: bytes, name: str) -> str:
+    """Decrypt an encrypted environment file with this host's key; ``name`` is what errors call it."""
+    if not layout.env_identity.exists():
+        raise Invalid(
+            f"{name} cannot be opened: this host has no key for it",
+            hint="fairway env edit <environment> gives it one, and encrypts the file to it",
+        )
+    argv = ["age", "--decrypt", "--identity", str(layout.env_identity)]
+    try:
+        armored = content.decode("ascii")
+    except UnicodeDecodeError:
+        raise Invalid(f"{name} is not an armored age file", hint="age --armor, or: fairway env edit") from None
+    done = run(argv, env=_age_environment(), stdin=armored, timeout_s=_AGE_PATIENCE_S)
+    if done.returncode != 0:
+        raise Invalid(
+            f"{name} cannot be opened with this host's key",
+            why=_said(done.stderr),
+            hint="encrypt it to this host, too: fairway env edit <environment>",
+        )
+    if "\ufffd" in done.stdout:
+        raise Invalid(f"{name} does not hold UTF-8 text", hint="fairway env edit <environment>")
+    return done.stdout
+
+
+def host_recipient(layout: Layout) -> str:
+    """Return the public half of this host's key for environment files; make the key where there is none."""
+    identity = layout.env_identity
+    if not identity.exists():
+        made = run(["age-keygen"], env=_age_environment(), timeout_s=_AGE_PATIENCE_S)
+        if made.returncode != 0:
+            raise Failed("age-keygen did not make a key for this host", why=_said(made.stderr))
+        write_atomically(identity, made.stdout.encode())
+    shown = run(["age-keygen", "-y", str(identity)], env=_age_environment(), timeout_s=_AGE_PATIENCE_S)
+    public = shown.stdout.strip()
+    if shown.returncode != 0 or not _PUBLIC.fullmatch(public):
+        raise Failed(f"{identity} is not a key of age's", why=_said(shown.stderr))
+    return public
+
+
+def _plain_text(path: Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8")
-        mode = path.stat().st_mode & 0o777
+        _refuse_readable(path)
     except FileNotFoundError:
         raise Invalid(
             f"{path} is missing",
@@ -70,30 +137,18 @@ def read_env(path: Path, *, required: Iterable[str]) -> dict[str, str]:
             f"{path} cannot be read by the deploy user",
             hint=f"make it the deploy user's own: chown it, chmod 600 {path}",
         ) from None
+    return text
+
+
+def _refuse_readable(path: Path) -> None:
+    mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise Invalid(f"{path} can be read by others (mode {mode:04o})", hint=f"chmod 600 {path}")
-    values = parse_env(text, str(path))
-    missing = [key for key in required if not values.get(key)]
-    if missing:
-        raise Invalid(
-            f"{path} lacks {', '.join(missing)}",
-            why="fairway.toml lists these under env.required",
-            hint="add the missing lines; nothing was changed on this host",
-        )
-    return values
 
 
-def _why(value: str) -> str:
-    if "\r" in value:
-        return "ends in a carriage return"
-    if value.startswith(("'", '"')):
-        return "is quoted in a way that readers disagree on"
-    return "needs single quotes"
+def _age_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath)}
 
 
-def _hint(value: str) -> str:
-    if "\r" in value:
-        return "save the file with Unix line ends: sed -i 's/\\r$//'"
-    if "'" in value.strip("'"):
-        return "choose a value without a single quote in it"
-    return "write KEY='value' in single quotes, with nothing after the closing quote"
+def _said(stderr: str) -> str:
+    return stderr.strip().replace("\n", " ")[-300:]

@@ -47,6 +47,11 @@ class Layout:
         return self.root / "evidence_key"
 
     @property
+    def env_identity(self) -> Path:
+        """The private key with which this host opens an encrypted environment file."""
+        return self.root / "env_identity"
+
+    @property
     def hold(self) -> Path:
         """Who has locked this environment, and why; there while it is locked."""
         return self.root / "hold.json"

@@ -7,7 +7,7 @@ from typing import Callable
 from fairway.engine import docker
 from fairway.engine.contract.errors import FairwayError, Invalid
 from fairway.engine.edge import Edge
-from fairway.engine.envfile import parse_env
+from fairway.engine.envfile import parse_env, read_source
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.instances.record import read_record
 from fairway.engine.layout import Layout
@@ -61,11 +61,12 @@ def _settings(layout: Layout) -> dict[str, str]:
     active = read_state(layout.state).active
     if active is None:
         return {}
-    path = layout.deploy_path / load_release(layout, active.tag).release.env.file
+    file = load_release(layout, active.tag).release.env.file
     try:
-        return parse_env(path.read_text(encoding="utf-8"), str(path))
+        source = read_source(layout, file)
+        return parse_env(source.text, str(source.path))
     except (OSError, ValueError, FairwayError):
         raise Invalid(
-            f"{path} cannot be read, so its secrets cannot be kept out of the log",
+            f"{file} cannot be read, so its secrets cannot be kept out of the log",
             hint="mend the file first: fairway doctor <environment>",
         ) from None

@@ -105,6 +105,16 @@ def published_ports(model: Model, roles: ComposeRoles) -> list[dict[str, Any]]:
     return taken
 
 
+def with_env_file(model: Model, path: str, instead: str) -> Model:
+    """Have every service that reads its environment from ``path`` read it from another file instead."""
+    changed = copy.deepcopy(model)
+    for service in _services(changed).values():
+        for entry in service.get("env_file") or ():
+            if isinstance(entry, dict) and entry.get("path") == path:
+                entry["path"] = instead
+    return changed
+
+
 _ALWAYS = "always"
 _CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
 

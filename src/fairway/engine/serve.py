@@ -20,10 +20,11 @@ from fairway.engine.accept import Acceptance, Asked
 from fairway.engine.access.guard import examine as examine_guard
 from fairway.engine.access.ways import Way, copies_files, refuse_operation, refuse_other_command
 from fairway.engine.contract.chain import check_chain
+from fairway.engine.contract.environment import EnvironmentFile, environment_file
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.manifest import MAX_MANIFEST_LENGTH, bundle_path
-from fairway.engine.contract.names import Repository, Tag, project_name
+from fairway.engine.contract.names import Digest, Repository, Tag, project_name
 from fairway.engine.contract.protocol import (
     MAX_LINE_BYTES,
     PROTOCOL,
@@ -44,6 +45,7 @@ from fairway.engine.hostconfig import HostConfig, image_reference, read_host_con
 from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
+from fairway.engine.lock import Lock
 from fairway.engine.logs import stream_logs
 from fairway.engine.ownership import as_deploy_user
 from fairway.engine.process import run
@@ -275,10 +277,9 @@ class Server:
 
     def _doctor(self, args: Fields) -> dict[str, Any]:
         registries = args.texts("registries", max_items=10)
-        env_file = args.text("env_file", max_length=255)
-        required = args.texts("required")
+        environment = _environment(args)
         args.end()
-        return {"checks": examine(self._layout, registries, env_file, required)}
+        return {"checks": examine(self._layout, registries, environment)}
 
     def _edge_upgrade(self, args: Fields) -> dict[str, Any]:
         image = args.parsed("image", image_reference) if args.has("image") else None
@@ -417,6 +418,43 @@ class Server:
         with suppress(BrokenPipeError):
             self._notice(line)
 
+    def _env(self, args: Fields) -> dict[str, Any]:
+        environment = _environment(args)
+        comparing = args.parsed("comparing", _base64, max_length=200) if args.has("comparing") else None
+        args.end()
+        self._host()
+        from fairway.engine.settings import describe
+
+        return describe(self._layout, environment, comparing)
+
+    def _sealed_env(self, args: Fields) -> dict[str, Any]:
+        environment = _environment(args)
+        args.end()
+        self._host()
+        from fairway.engine.settings import sealed_now
+
+        return sealed_now(self._layout, environment)
+
+    def _set_sealed_env(self, args: Fields) -> dict[str, Any]:
+        environment = _environment(args)
+        content = args.parsed("content", _base64, max_length=4_000_000)
+        replaces = args.parsed("replaces", Digest) if args.has("replaces") else None
+        by = args.text("by", max_length=200)
+        wait_s = args.number("wait_s", maximum=86400) if args.has("wait_s") else 0.0
+        args.end()
+        from fairway.engine.settings import replace_sealed
+
+        host = self._host()
+        with as_deploy_user(self._layout):
+            lock = Lock.acquire(
+                self._layout.lock, by=by, purpose="change of settings", wait_s=wait_s, notice=self._notice
+            )
+            try:
+                refuse_held(self._layout, host.environment)
+                return replace_sealed(self._layout, environment, content, replaces=replaces, by=by)
+            finally:
+                lock.release()
+
     def _host(self) -> HostConfig:
         return read_host_config(self._layout.host_config)
 
@@ -457,9 +495,17 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.BACKUP_DROP_OLD: Server._backup_drop_old,
     Operation.BACKUP_DRILL: Server._backup_drill,
     Operation.BACKUP_COPY: Server._backup_copy,
+    Operation.ENV: Server._env,
+    Operation.SEALED_ENV: Server._sealed_env,
+    Operation.SET_SEALED_ENV: Server._set_sealed_env,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }
+
+
+def _environment(args: Fields) -> EnvironmentFile:
+    fields = args.object("env")
+    return environment_file(fields, fields.parsed("file", bundle_path))
 
 
 def _base64(text: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fairway.engine import docker
+from fairway.engine.contract.environment import SEALED
 from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.hostconfig import read_host_config
 from fairway.engine.layout import Layout
@@ -66,7 +67,7 @@ def _deploy_path(layout: Layout, env_file: str) -> dict[str, Any]:
     if path.is_dir():
         document["owner"] = _owner(path)
     document["writable"] = os.access(path, os.W_OK | os.X_OK)
-    document["settings"] = (path / env_file).is_file()
+    document["settings"] = any((path / name).is_file() for name in (env_file, env_file + SEALED))
     try:
         host = read_host_config(layout.host_config)
         document["belongs_to"] = {"project": host.project, "environment": host.environment}

@@ -16,7 +16,6 @@ from fairway.config import Config
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.manifest import (
     ComposeRoles,
-    EnvironmentFile,
     Migrations,
     NamedRelease,
     Readiness,
@@ -218,7 +217,7 @@ def _release(
         soak=Soak(**dict(config.soak)),
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,
-        env=EnvironmentFile(config.env.file, config.env.required),
+        env=config.env.rules,
     )
 
 

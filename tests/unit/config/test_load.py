@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.load import check, find, parse
-from fairway.config.models import Config, EnvironmentTable, Frozen, PolicyTable, Retention
+from fairway.config.models import Config, EnvCondition, EnvironmentTable, Frozen, PolicyTable, Retention
 from fairway.engine.contract.errors import Invalid
 
 MINIMAL = """
@@ -63,8 +63,10 @@ def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
             keys += documented_keys(EnvironmentTable, "environments.<name>.")
         elif name == "frozen":
             keys += [prefix + name, *documented_keys(Frozen, f"{prefix}{name}.")]
+        elif name == "when":
+            keys += [prefix + name, *documented_keys(EnvCondition, f"{prefix}{name}.")]
         else:
-            keys.append(prefix + name)
+            keys.append(prefix + (field.alias or name))
     return keys
 
 
@@ -100,6 +102,11 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[bundle]\nfiles = [".env.production"]', "bundle.files: .env.production holds the hosts' secrets"),
         ('[bundle]\nfiles = ["docker-compose.cicd.yml"]', "which always travels with a release"),
         ('[env]\nrequired = ["A B"]', "env.required[1]: must be a variable's name"),
+        ('[env]\nrequired = ["A"]\noptional = ["A"]', "env: A is required, so it is neither optional nor required"),
+        ('[env]\n[[env.when]]\nkey = "A"', "env.when[1].if: is missing"),
+        ('[[env.when]]\nkey = "A"\nif = "A"', "env.when: A cannot be its own condition"),
+        ('[[env.when]]\nkey = "A"\nif = "B"\nequals = "it\'s"', "env.when[1].equals: must be one line"),
+        ('[env]\nrecipients = ["AGE-SECRET-KEY-1X"]', "env.recipients[1]: must be an age recipient"),
         ("[environments.Staging]", "environments.Staging: must be an environment name"),
         ('[environments.staging]\nhost = ["a"]', "environments.staging.host: unknown key (did you mean 'hosts'?)"),
         ('[environments.staging]\ndeploy_path = "opt"', "environments.staging.deploy_path: must be an absolute path"),

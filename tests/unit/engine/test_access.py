@@ -95,7 +95,7 @@ def test_a_copying_client_gets_no_line_that_it_would_take_for_its_own(asked: str
 
 @pytest.mark.parametrize("operation", Operation)
 def test_root_deploys_nothing(operation: Operation) -> None:
-    kept = {"hello", "configure", "trust", "set-trust", "install_unit", "doctor"}
+    kept = {"hello", "configure", "trust", "set-trust", "install_unit", "doctor", "set-sealed-env"}
     if operation.value in kept:
         refuse_operation(Way.ADMIN, operation, guarded=lambda: True)
     else:
@@ -106,7 +106,7 @@ def test_root_deploys_nothing(operation: Operation) -> None:
 @pytest.mark.parametrize("operation", Operation)
 def test_where_an_administrator_keeps_the_host_the_deploy_key_changes_nothing_of_it(operation: Operation) -> None:
     refuse_operation(Way.DEPLOY, operation, guarded=lambda: False)
-    if operation.value in ("configure", "set-trust", "install_unit"):
+    if operation.value in ("configure", "set-trust", "install_unit", "set-sealed-env"):
         with pytest.raises(Refused, match="only an administrator may"):
             refuse_operation(Way.DEPLOY, operation, guarded=lambda: True)
     else:

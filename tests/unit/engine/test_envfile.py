@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairway.engine.contract.environment import Condition, EnvironmentFile
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.envfile import parse_env, read_env
+from fairway.engine.files import in_memory
+from fairway.engine.layout import Layout
+from fairway.engine.model import with_env_file
+from fairway.engine.settings import describe
 
 SECRET = "hunter2hunter2"
 
@@ -32,6 +38,10 @@ def test_the_subset_is_read() -> None:
         f"{SECRET}",
         f"A={SECRET}\nA={SECRET}",
         f"A=`{SECRET}`",
+        f"A='{SECRET}\\'",
+        f"A='{SECRET}\\\\x'",
+        f"A='${{HOME}}{SECRET}'",
+        f"# x\rA={SECRET}",
     ],
 )
 def test_what_readers_disagree_on_is_refused_with_its_line_and_without_its_value(line: str) -> None:
@@ -73,3 +83,51 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="0644") as caught:
         read_env(_file(tmp_path, "A=1\n", 0o644), required=[])
     assert "chmod 600" in caught.value.hint
+
+
+def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_path: Path) -> None:
+    rules = EnvironmentFile(".env.production", ("A", "B"), (), (Condition("D", "A"),))
+    _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\nE=$x\n")
+    own = describe(Layout(tmp_path), rules, None)
+    rows = {row["key"]: (row["state"], row["rule"], row["needed"], row["length"]) for row in own["keys"]}
+    assert rows == {
+        "A": ("present", "required", "required", 14),
+        "B": ("missing", "required", "required", 0),
+        "C": ("present", "not declared", "", 16),
+        "D": ("empty", "required when A is set", "required when A is set", 0),
+    }
+    assert [problem["line"] for problem in own["problems"]] == [4]
+    assert SECRET not in str(own)
+
+
+def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Path) -> None:
+    rules = EnvironmentFile(".env.production", ("A", "B"))
+    made: dict[str, list[str]] = {}
+    for host in ("one", "two"):
+        (tmp_path / host).mkdir()
+        _file(tmp_path / host, f"A={SECRET}\nB={SECRET}\n")
+        for key in (None, b"x" * 32, b"y" * 32):
+            found = describe(Layout(tmp_path / host), rules, key)
+            made[f"{host} {key!r}"] = [row["fingerprint"] for row in found["keys"]]
+    shared, once_more = made[f"one {b'x' * 32!r}"], made[f"one {b'y' * 32!r}"]
+    assert shared == made[f"two {b'x' * 32!r}"]
+    # Nor does it show that two keys have the same value.
+    assert len({*made["one None"], *made["two None"], *shared, *once_more}) == 8
+
+
+def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) -> None:
+    _file(tmp_path, "A=1\n")
+    (tmp_path / ".env.production.age").write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    with pytest.raises(Invalid, match="there are both"):
+        read_env(tmp_path / ".env.production", required=[])
+
+
+def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
+    files: list[dict[str, Any]] = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
+    model: dict[str, Any] = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
+    with in_memory("A=1\n") as path:
+        changed = with_env_file(model, "/opt/x/.env", path)
+        assert Path(path).read_text() == "A=1\n"
+    assert [one["path"] for one in changed["services"]["a"]["env_file"]] == [path, "/opt/x/other.env"]
+    assert files[0]["path"] == "/opt/x/.env"
+    assert not Path(path).exists()

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from fairway.engine.contract.environment import Condition
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.manifest import Migration, MigratorKind, Release, Verdict, parse_release
 from fairway.engine.contract.names import Digest, Tag
@@ -67,6 +68,11 @@ def said(release: Release) -> Release:
             shipped=(Migration("0002", DIGEST, Verdict.EXPAND, Verdict.REVIEW, "only adds größe", ("0001",)),),
         ),
         soak=replace(release.soak, canary=(5, 25)),
+        env=replace(
+            release.env,
+            optional=("SMTP_USER",),
+            when=(Condition("SMTP_PASSWORD", "SMTP_USER"), Condition("SEED", "MODE", "deterministic")),
+        ),
     )
 
 

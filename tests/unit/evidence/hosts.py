@@ -15,7 +15,8 @@ class StubHost(EngineSession):
     """Answers each operation with what it was given, and remembers what it was asked."""
 
     def __init__(self, **answers: Answer) -> None:
-        self._answers = answers
+        # Of settings nobody here has anything to say.
+        self._answers: dict[str, Answer] = {"env": {"keys": []}, **answers}
         self.asked: list[tuple[Operation, dict[str, Any]]] = []
 
     def close(self) -> None:

@@ -213,7 +213,35 @@ def test_what_a_deployment_makes_true_is_archived(world: World, monkeypatch: pyt
     assert world.run(monkeypatch, "promote", TAG) == 0
     kinds = [one.statement.kind for one in world.archive.statements.about(RELEASED.named.name).statements]
     assert kinds == [Kind.READY, Kind.DEPLOYED]
-    assert world.hosts["production"].asked[0][1]["evidence"] == [said(Kind.READY, 1).as_json()]
+    deployed = dict(world.hosts["production"].asked)[Operation.DEPLOY]
+    assert deployed["evidence"] == [said(Kind.READY, 1).as_json()]
+
+
+SETTINGS = {"state": "missing", "rule": "required", "needed": "required", "length": 0, "fingerprint": ""}
+UNKNOWN = {**SETTINGS, "state": "present", "rule": "not declared", "needed": ""}
+
+
+def test_a_setting_that_only_staging_has_stops_a_promotion_before_it_is_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    world.hosts["staging"] = StubHost(
+        evidence=saying(said(Kind.READY, 1)), env={"keys": [{"key": "SMTP_PASSWORD", **SETTINGS, "state": "present"}]}
+    )
+    world.hosts["production"] = StubHost(env={"keys": [{"key": "SMTP_PASSWORD", **SETTINGS}]})
+    assert world.run(monkeypatch, "promote", TAG) == 3
+    assert "production lacks SMTP_PASSWORD, which staging has" in capsys.readouterr().err
+    assert [operation for operation, _ in world.hosts["production"].asked] == [Operation.ENV]
+
+
+def test_a_setting_that_nobody_declared_is_told_and_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    world.hosts["staging"] = StubHost(
+        evidence=saying(said(Kind.READY, 1)), env={"keys": [{"key": "NEW_FLAG", **UNKNOWN}]}
+    )
+    world.hosts["production"] = StubHost(deploy=DEPLOYED, evidence=saying(said(Kind.DEPLOYED, 5)))
+    assert world.run(monkeypatch, "promote", TAG) == 0
+    assert "only staging has NEW_FLAG" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("no_key", [True, False])

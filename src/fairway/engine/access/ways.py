@@ -19,12 +19,15 @@ _FOR_ADMIN = frozenset(
         Operation.SET_TRUST,
         Operation.INSTALL_UNIT,
         Operation.DOCTOR,
+        Operation.SET_SEALED_ENV,
     }
 )
 _KEPT = {
     Operation.CONFIGURE: "change what this host is",
     Operation.SET_TRUST: "change what this host goes by",
     Operation.INSTALL_UNIT: "change what this host does at boot",
+    # Anybody can encrypt to the host's key, and whoever sets a variable can have a program load what they like.
+    Operation.SET_SEALED_ENV: "change the settings of this host",
 }
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from fairway.engine.contract.environment import EnvironmentFile, environment_file
 from fairway.engine.contract.errors import Invalid, OtherVersion
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
@@ -31,7 +32,6 @@ MAX_PLATFORMS = 100
 
 _SERVICE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._~/%?=&-]{0,254}")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _FILE = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
@@ -164,14 +164,6 @@ class Soak:
 
 
 @dataclass(frozen=True)
-class EnvironmentFile:
-    """The host's file of long-lived settings, and the keys it must have."""
-
-    file: str
-    required: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Release:
     """One release, as ``release.json`` describes it.
 
@@ -261,7 +253,7 @@ def _parse_release(document: Any) -> Release:
     fields.end()
     if release.compose.file not in release.bundle.files:
         raise Invalid(f"release.json: the bundle does not contain the compose file {release.compose.file!r}")
-    for own in (release.env.file, DEPLOY_ENV):
+    for own in (release.env.file, release.env.sealed_file, DEPLOY_ENV):
         if own in release.bundle.files:
             raise Invalid(
                 f"release.json: the bundle contains {own!r}",
@@ -418,13 +410,7 @@ def _soak(fields: Fields) -> Soak:
 
 
 def _environment(fields: Fields) -> EnvironmentFile:
-    required = fields.texts("required")
-    for key in required:
-        if not _KEY.fullmatch(key):
-            raise Invalid(f"release.json.env: required must name variables, not {key[:60]!r}")
-    environment = EnvironmentFile(fields.parsed("file", bundle_path), required)
-    fields.end()
-    return environment
+    return environment_file(fields, fields.parsed("file", bundle_path))
 
 
 def _migrations_as_json(migrations: Migrations) -> dict[str, Any]:
@@ -472,5 +458,5 @@ def _as_json(release: Release) -> dict[str, Any]:
         "soak": {**vars(release.soak), "canary": list(release.soak.canary)},
         "drain_timeout_s": release.drain_timeout_s,
         "warm_keep_s": release.warm_keep_s,
-        "env": {"file": release.env.file, "required": list(release.env.required)},
+        "env": release.env.as_json(),
     }

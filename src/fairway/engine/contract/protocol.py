@@ -68,6 +68,9 @@ class Operation(enum.Enum):
     BACKUP_DROP_OLD = "backup-drop-old"
     BACKUP_DRILL = "backup-drill"
     BACKUP_COPY = "backup-copy"
+    ENV = "env"
+    SEALED_ENV = "sealed-env"
+    SET_SEALED_ENV = "set-sealed-env"
 
 
 class EventKind(enum.Enum):

@@ -46,11 +46,15 @@ class Container:
 
 @dataclass(frozen=True)
 class Launch:
-    """A release about to be run on this host: with which settings, and marked how."""
+    """A release about to be run on this host: with which settings, and marked how.
+
+    ``env_text`` is the text of the environment file where it is on no disk, being encrypted there.
+    """
 
     stored: StoredRelease
     settings: Mapping[str, str]
     placement: Placement
+    env_text: str | None = None
 
 
 @dataclass(frozen=True)

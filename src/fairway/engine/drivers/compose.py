@@ -18,7 +18,7 @@ from fairway.engine.drivers import Container, Driver, Launch, Migrated, Report, 
 from fairway.engine.drivers.containers import Containers, is_up
 from fairway.engine.drivers.migrator import Migrator
 from fairway.engine.edge import Edge
-from fairway.engine.files import write_atomically
+from fairway.engine.files import in_memory, write_atomically
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.instances.settling import put_in_order
 from fairway.engine.layout import Layout
@@ -38,6 +38,7 @@ from fairway.engine.model import (
     slot_service,
     supporting_services,
     with_edge,
+    with_env_file,
     with_migrator,
     with_slot,
     with_workers,
@@ -398,12 +399,21 @@ class ComposeDriver(Driver):
         return self._models[name]
 
     def _render(self, launch: Launch) -> Model:
-        roles = launch.stored.release.compose
         argv = docker.compose_config(self._host.project, self._layout.deploy_path)
-        done = run(argv, env=self._containers.env(launch.settings), stdin=launch.stored.compose_text)
+        if launch.env_text is None:
+            return self._rendered(launch, argv, launch.stored.compose_text)
+        raw = self._rendered(
+            launch, docker.compose_raw(self._host.project, self._layout.deploy_path), launch.stored.compose_text
+        )
+        with in_memory(launch.env_text) as path:
+            there = str(self._layout.deploy_path / launch.stored.release.env.file)
+            return self._rendered(launch, argv, json.dumps(with_env_file(raw, there, path)))
+
+    def _rendered(self, launch: Launch, argv: Sequence[str], text: str) -> Model:
+        done = run(argv, env=self._containers.env(launch.settings), stdin=text)
         if done.returncode != 0:
             raise Invalid(
-                f"{roles.file} cannot be used on this host",
+                f"{launch.stored.release.compose.file} cannot be used on this host",
                 why=self._containers.tail(done),
                 hint="a variable it needs belongs in .env.production; anything else needs a new release",
             )

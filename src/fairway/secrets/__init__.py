@@ -1,0 +1,1 @@
+"""Settings and secrets: what a host has, how two of them compare, and files that are encrypted with age."""
