@@ -31,6 +31,7 @@ from fairway.cli import (
     releases,
     restart,
     rollback,
+    secrets,
     status,
 )
 from fairway.cli.output import show_error
@@ -91,6 +92,7 @@ for name, command, example in (
 app.add_typer(edge.app, name="edge")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
+app.add_typer(secrets.app, name="secrets")
 
 
 def run() -> int:

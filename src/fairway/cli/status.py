@@ -77,6 +77,8 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
         if answer.get("locked"):
             notes.append(f"{name}: {locked_words(answer['locked'])}")
         notes += [f"{name}: drift: {line}" for line in answer["drift"]]
+        if (answer.get("leftovers") or {}).get("rows"):
+            notes.append(f"{name}: the database still has secrets ({_leftovers(answer)}): fairway secrets scan {name}")
         notes += [
             f"{name}: {line.replace('<environment>', name)}" for line in (answer.get("edge") or {}).get("notes", ())
         ]
@@ -122,12 +124,22 @@ def _show_details(answer: dict[str, Any]) -> None:
     if answer["schema"] is not None:
         applied = answer["schema"]["applied"]
         print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
+    if answer.get("leftovers") is not None:
+        print(f"secrets left in the database: {_leftovers(answer)}")
     if answer["rollbacks"]:
         print()
         print_table(
             ("go back to", "served (UTC)", "slot", "image", "about"),
             [_rollback_row(row) for row in answer["rollbacks"]],
         )
+
+
+def _leftovers(answer: dict[str, Any]) -> str:
+    """Say how many secrets the database still has; an older engine does not know."""
+    found = answer["leftovers"]
+    if found["rows"] is None:
+        return f"unknown: {'; '.join(found['missing'])}"
+    return str(found["rows"]) if found["rows"] else "none"
 
 
 def _rollback_row(row: dict[str, Any]) -> tuple[str, ...]:

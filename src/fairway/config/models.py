@@ -26,9 +26,19 @@ from fairway.config.environment import Environment, Promotion, default_prefix, r
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
 from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.leftovers import (
+    MAX_NAMES,
+    MAX_TABLES,
+    Leftovers,
+    column_name,
+    key_name,
+    shape_problem,
+    table_name,
+)
 from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
-from fairway.engine.contract.trust import DAYS, key_name
+from fairway.engine.contract.trust import DAYS
+from fairway.engine.contract.trust import key_name as trusted_key_name
 
 
 def _text(check: Any) -> PlainValidator:
@@ -82,11 +92,14 @@ FileGlob = Annotated[
 ]
 PresetName = Annotated[str, _text(checks.matching(_NAME, "a preset's name"))]
 MigrationsPath = Annotated[str, _text(checks.told(migration_path))]
+TableName = Annotated[str, _text(checks.told(table_name))]
+ColumnName = Annotated[str, _text(checks.told(column_name))]
+LeftoverKey = Annotated[str, _text(checks.told(key_name))]
 DeployPath = Annotated[str, _text(checks.deploy_path)]
 PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
 HostEntry = Annotated[Host, _text(parse_host)]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
-KeyName = Annotated[str, _text(checks.told(key_name))]
+KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Allowance = Annotated[str, _text(checks.allowance)]
 Day = Annotated[str, _text(checks.matching("|".join(DAYS), f"one of {', '.join(DAYS)}"))]
 TimeOfDay = Annotated[
@@ -194,6 +207,26 @@ class EnvFile(_Table):
     required: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
+class LeftoversTable(_Table):
+    """``[[secrets.leftovers]]``: one table of the database where copies of secrets may still lie."""
+
+    table: TableName
+    key_column: ColumnName | None = None
+    value_column: ColumnName | None = None
+    keys: Annotated[tuple[LeftoverKey, ...], Listed] = Field(default=(), max_length=MAX_NAMES)
+    columns: Annotated[tuple[ColumnName, ...], Listed] = Field(default=(), max_length=MAX_NAMES)
+
+    def place(self) -> Leftovers:
+        """Return it as a release names it."""
+        return Leftovers(**dict(self))
+
+
+class Secrets(_Table):
+    """``[secrets]``: what is to be found nowhere but in the hosts' own settings."""
+
+    leftovers: Annotated[tuple[LeftoversTable, ...], Listed] = Field(default=(), max_length=MAX_TABLES)
+
+
 class Guardrails(_Table):
     """``[guardrails]``: which rules hold for the code, and for which of it."""
 
@@ -261,6 +294,7 @@ class Config(_Table):
     drain: Drain = Drain()
     warm: Warm = Warm()
     env: EnvFile = EnvFile()
+    secrets: Secrets = Secrets()
     guardrails: Guardrails = Guardrails()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
@@ -353,6 +387,10 @@ def _contradictions(config: Config) -> list[str]:
         problems.append('migrations.status: is the command of kind = "exec" that tells the state, and of no other kind')
     if config.env.file in (config.compose.file, *config.bundle.files):
         problems.append(f"bundle.files: {config.env.file} holds the hosts' secrets: it must stay out of a release")
+    places = [one.place() for one in config.secrets.leftovers]
+    problems += [f"secrets.leftovers: {problem}" for one in places if (problem := shape_problem(one))]
+    if len({one.table for one in places}) < len(places):
+        problems.append("secrets.leftovers: a table is there twice")
     if config.compose.file in config.bundle.files:
         problems.append(f"bundle.files: {config.compose.file} is the compose file, which always travels with a release")
     roles = (config.compose.app_service, config.compose.migrator_service, *config.compose.workers)

@@ -362,6 +362,21 @@ class Server:
         held = Acceptance(self._layout, self._host()).give_hold_up(asked)
         return {"was_locked": held.as_json() if held else None}
 
+    def _secrets_scan(self, args: Fields) -> dict[str, Any]:
+        args.end()
+        # A status or a rollback does not wait for what only these two need.
+        from fairway.engine.leftovers import scan_host
+
+        return scan_host(self._layout, self._host())
+
+    def _secrets_clear(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.leftovers import clear_host, take_expected
+
+        by = args.text("by", max_length=200)
+        expected = take_expected(args, "expected")
+        args.end()
+        return clear_host(self._layout, self._host(), by=by, expected=expected)
+
     def _host(self) -> HostConfig:
         return read_host_config(self._layout.host_config)
 
@@ -393,6 +408,8 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.GATE: Server._gate,
     Operation.LOCK: Server._lock,
     Operation.UNLOCK: Server._unlock,
+    Operation.SECRETS_SCAN: Server._secrets_scan,
+    Operation.SECRETS_CLEAR: Server._secrets_clear,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }

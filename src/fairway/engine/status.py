@@ -37,6 +37,7 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "slots": {slot.value: _slot(seen, slot) for slot in Slot},
         "services": _services(seen),
         "schema": _schema(layout, host, seen),
+        "leftovers": _leftovers(layout, host, seen),
         "previous": seen.state.previous.as_json() if seen.state.previous else None,
         "rollbacks": describe_rollbacks(layout, host, seen),
         "locked": hold.as_json() if hold else None,
@@ -94,3 +95,15 @@ def _schema(layout: Layout, host: HostConfig, seen: Observation) -> dict[str, An
     except FairwayError:
         return None
     return {"applied": list(applied)} if applied is not None else None
+
+
+def _leftovers(layout: Layout, host: HostConfig, seen: Observation) -> dict[str, Any] | None:
+    if seen.state.active is None:
+        return None
+    # Most releases name no leftovers, and then nothing of this is needed.
+    deployment = deployment_of(layout, host, seen.state.active, seen.state)
+    if not deployment.release.leftovers:
+        return None
+    from fairway.engine.leftovers import leftovers_of
+
+    return leftovers_of(deployment)

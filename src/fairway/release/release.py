@@ -216,6 +216,7 @@ def _release(
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,
         env=EnvironmentFile(config.env.file, config.env.required),
+        leftovers=tuple(one.place() for one in config.secrets.leftovers),
     )
 
 

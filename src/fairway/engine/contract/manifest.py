@@ -16,6 +16,7 @@ from typing import Any, Callable
 
 from fairway.engine.contract.errors import Invalid, OtherVersion
 from fairway.engine.contract.fields import Fields, parse_json
+from fairway.engine.contract.leftovers import MAX_TABLES, Leftovers, parse_leftovers
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
 from fairway.engine.contract.versions import reading
 
@@ -174,7 +175,8 @@ class Release:
     """One release, as ``release.json`` describes it.
 
     ``author`` is the e-mail address that the commit names as its author's; ``created_by``
-    is who made the release, in ``ci_run`` where it was a pipeline.
+    is who made the release, in ``ci_run`` where it was a pipeline. ``leftovers`` are where
+    copies of secrets may still lie in the database.
     """
 
     project: str
@@ -197,6 +199,7 @@ class Release:
     drain_timeout_s: float
     warm_keep_s: float
     env: EnvironmentFile
+    leftovers: tuple[Leftovers, ...] = ()
     format: int = field(default=FORMAT)
 
     def to_bytes(self) -> bytes:
@@ -254,6 +257,7 @@ def _parse_release(document: Any) -> Release:
         drain_timeout_s=fields.number("drain_timeout_s", maximum=86400),
         warm_keep_s=fields.number("warm_keep_s", maximum=30 * 86400),
         env=_environment(fields.object("env")),
+        leftovers=parse_leftovers(fields.objects("leftovers", max_items=MAX_TABLES)),
     )
     images.end()
     fields.end()
@@ -471,4 +475,5 @@ def _as_json(release: Release) -> dict[str, Any]:
         "drain_timeout_s": release.drain_timeout_s,
         "warm_keep_s": release.warm_keep_s,
         "env": {"file": release.env.file, "required": list(release.env.required)},
+        "leftovers": [one.as_json() for one in release.leftovers],
     }

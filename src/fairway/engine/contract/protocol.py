@@ -59,6 +59,8 @@ class Operation(enum.Enum):
     GATE = "gate"
     LOCK = "lock"
     UNLOCK = "unlock"
+    SECRETS_SCAN = "secrets-scan"
+    SECRETS_CLEAR = "secrets-clear"
 
 
 class EventKind(enum.Enum):

@@ -9,6 +9,7 @@ from typing import Callable
 
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
+from fairway.engine.database import Database
 from fairway.engine.model import Placement
 from fairway.engine.process import Check
 from fairway.engine.releases import StoredRelease
@@ -133,6 +134,10 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def applied(self, launch: Launch) -> tuple[str, ...] | None:
         """Return the migrations on record in the database, None when it cannot be asked."""
+
+    @abc.abstractmethod
+    def database(self, launch: Launch) -> Database | None:
+        """Return the application's PostgreSQL, None when it does not run in a container of this project."""
 
     @abc.abstractmethod
     def start_slot(self, launch: Launch, slot: Slot) -> None:

@@ -225,9 +225,9 @@ class ComposeDriver(Driver):
 
     def _migrator(self, launch: Launch, deployment_id: str) -> Migrator:
         name = self._naming.migration(deployment_id)
-        return Migrator(self._containers, name, deployment_id, self._database(launch))
+        return Migrator(self._containers, name, deployment_id, self.database(launch))
 
-    def _database(self, launch: Launch) -> Database | None:
+    def database(self, launch: Launch) -> Database | None:
         named = launch.stored.release.compose.database_service
         found = [
             container.name
