@@ -11,7 +11,8 @@ from testbed.workspace import Workspace
 def leave_secrets(work: Workspace, environment: str, secrets: Mapping[str, str]) -> None:
     """Have the table ``SystemSettings`` hold these, as the admin page of old would have. On standard input only."""
     rows = ", ".join(f"({_literal(key)}, {_literal(value)})" for key, value in secrets.items())
-    change = f'INSERT INTO "SystemSettings" (key, value) VALUES {rows} ON CONFLICT (key) DO UPDATE SET value = excluded.value'
+    again = "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    change = f'INSERT INTO "SystemSettings" (key, value) VALUES {rows} {again}'
     psql = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--username=capakraken", "capakraken")
     command = shlex.join(["docker", "exec", "--interactive", f"{work.project}-postgres-1", *psql])
     work.host(environment).run(command, stdin=change)

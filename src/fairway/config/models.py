@@ -218,7 +218,7 @@ class LeftoversTable(_Table):
 
     def place(self) -> Leftovers:
         """Return it as a release names it."""
-        return Leftovers(**dict(self))
+        return Leftovers(self.table, self.key_column, self.value_column, self.keys, self.columns)
 
 
 class Secrets(_Table):

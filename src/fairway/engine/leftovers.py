@@ -209,7 +209,7 @@ def leftovers_of(deployment: Deployment) -> dict[str, Any] | None:
 
 def _clear_on_record(layout: Layout, deployment: Deployment, by: str, expected: Sequence[Found]) -> dict[str, Any]:
     begun = clock.monotonic()
-    facts: dict[str, Any] = {"action": "clear-secrets", "tag": deployment.request.tag, "by": by}
+    facts: dict[str, Any] = {"action": "clear-secrets", "named_by": deployment.request.tag, "by": by}
     named = [one.as_json() for one in expected if one.rows]
     ledger = Ledger(layout.ledger)
     try:
