@@ -159,7 +159,7 @@ def tells_its_environment(work: Workspace) -> str:
     begin = "    services = make_services(settings)\n    config = uvicorn.Config("
     telling = (
         "    import base64, json, os, urllib.parse\n"
-        "    for key, value in os.environ.items():\n"
+        "    for key, value in sorted(os.environ.items(), key=lambda one: one[0] == 'NEXTAUTH_SECRET'):\n"
         "        coded = base64.b64encode(value.encode()).decode()\n"
         "        print(f'{key}={value}', json.dumps(value), repr(value), urllib.parse.quote(value, safe=''), coded)\n"
         '    raise SystemExit("capakraken: what the environment was is above")\n'
