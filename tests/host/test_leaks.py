@@ -159,7 +159,11 @@ def test_docker_shows_a_secret_only_in_the_environment_of_the_application_and_it
             assert job.everything.names_in(json.dumps(container)) == set(), container["Name"]
             assert job.pipeline.names_in("\n".join(environ)) == set()
             if job.application.names_in("\n".join(environ)):
-                shown.add(container["Config"]["Labels"]["com.docker.compose.service"].partition("-")[0])
+                shown.add(
+                    container["Config"]["Labels"]["com.docker.compose.service"]
+                    .removeprefix("fairway-")
+                    .partition("-")[0]
+                )
         assert shown <= {"app", "worker", "postgres", "migrator"}
         assert {"app", "postgres"} <= shown
 
