@@ -16,7 +16,7 @@ from pathlib import Path
 from re import Pattern
 from typing import Any
 
-from fairway.engine.contract import environment, manifest, names, statement
+from fairway.engine.contract import environment, leftovers, manifest, names, statement
 from fairway.engine.contract.statement import Kind
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -164,14 +164,15 @@ def release_schema() -> Schema:
         "drain_timeout_s": _number(0, 86400),
         "warm_keep_s": _number(0, 30 * 86400),
         "env": _environment(path),
+        "leftovers": _list(_leftovers(), leftovers.MAX_TABLES, "Where copies of secrets may lie in the database."),
     }
     return {
         "$schema": _DIALECT,
         "$id": "https://fairway.dev/schema/release/v1.json",
         "title": "release.json",
         "$comment": "Beyond this the parser refuses duplicate keys, a whole number written with a fraction, a bundle "
-        "without the compose file, one that holds the hosts' own files, a migration shipped twice, and shipped "
-        "migrations without a kind.",
+        "without the compose file, one that holds the hosts' own files, a migration shipped twice, shipped "
+        "migrations without a kind, and leftovers of neither of their two shapes.",
         **_object(properties, "One release of an application. The sha256 of the exact bytes is its name."),
     }
 
@@ -191,6 +192,19 @@ def _environment(path: Schema) -> Schema:
             "required": _list(key, environment.MAX_KEYS, "Must have a value."),
             "optional": _list(key, environment.MAX_KEYS, "May have one."),
             "when": _list(condition, environment.MAX_KEYS, "Must have one under a condition."),
+        }
+    )
+
+
+def _leftovers() -> Schema:
+    column = _matching(leftovers._IDENTIFIER)
+    return _object(
+        {
+            "table": _matching(leftovers._TABLE),
+            "key_column": _nullable(column),
+            "value_column": _nullable(column),
+            "keys": _list(_matching(leftovers._KEY), leftovers.MAX_NAMES, "A row each."),
+            "columns": _list(column, leftovers.MAX_NAMES, "A column each; then without the three before."),
         }
     )
 

@@ -188,6 +188,20 @@ def crash_at_boot(work: Workspace) -> str:
     return work.commit("Load the forecast model")
 
 
+def tells_its_environment(work: Workspace) -> str:
+    """Print every variable in several ways and end: what a careless crash report does. Returns the commit."""
+    begin = "    services = make_services(settings)\n    config = uvicorn.Config("
+    telling = (
+        "    import base64, json, os, urllib.parse\n"
+        "    for key, value in sorted(os.environ.items(), key=lambda one: one[0] == 'NEXTAUTH_SECRET'):\n"
+        "        coded = base64.b64encode(value.encode()).decode()\n"
+        "        print(f'{key}={value}', json.dumps(value), repr(value), urllib.parse.quote(value, safe=''), coded)\n"
+        '    raise SystemExit("capakraken: what the environment was is above")\n'
+    )
+    work.edit("capakraken/app.py", begin, telling + begin)
+    return work.commit("Report a crash in full")
+
+
 def retitle(work: Workspace, title: str) -> str:
     """Change a word on the page: a release that differs and is otherwise as good. Returns the commit."""
     work.edit("capakraken/templates/base.html", "<h1>CapaKraken</h1>", f"<h1>{title}</h1>")

@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from testbed import changes, images
+from testbed import changes, images, legacy
 from testbed.bed import Testbed
 from testbed.load import Load
 from testbed.process import TestbedError
@@ -92,10 +92,21 @@ def _tell(story: Story) -> None:
         work.prepare_host("production", {**settings, "NEXTAUTH_SECRET": secrets.token_hex(24)})
         story.step("A secret was rotated: status sees it", "status", "production", expect=1)
         story.step("A starts again with the new secret, under load", "restart", "production")
+        _clear_leftovers(story)
         story.step("What serves, asked of the hosts", "status")
         story.step("What production has on record", "history", "production")
 
     _summarise(story, load, {first: "A", second: "B", third: "C"})
+
+
+def _clear_leftovers(story: Story) -> None:
+    """Tell how the secrets leave a database that an earlier admin page has put them in."""
+    for environment in ("staging", "production"):
+        past = {key: secrets.token_hex(24) for key in ("OPENAI_API_KEY", "SMTP_PASSWORD")}
+        legacy.leave_secrets(story.work, environment, past)
+        story.step(f"The database of {environment} has secrets from before", "secrets", "scan", environment, expect=1)
+        story.step("They are cleared, and are to be rotated", "secrets", "clear", environment, "--yes")
+        story.step("Nothing is left", "secrets", "scan", environment)
 
 
 def _summarise(story: Story, load: Load, names: dict[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The one module of the control side that runs processes.
 
 Arguments are lists and never hold a secret; a secret goes through the environment
-or standard input. Nothing here redacts, because there is nothing to redact.
+or standard input. Nothing here redacts, because there is nothing to redact. What a pipeline
+hands over to Fairway itself goes to no other program: see :func:`child_environment`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,29 @@ _HINTS = {
     "ssh": "install the OpenSSH client",
     "ssh-keygen": "install the OpenSSH client",
 }
+
+#: How the variables end that a pipeline hands its secrets over in, whatever an environment's prefix.
+PIPELINE_SUFFIXES = (
+    "_SSH_HOST",
+    "_SSH_PORT",
+    "_SSH_USER",
+    "_SSH_KEY",
+    "_DEPLOY_PATH",
+    "_APP_HOST_PORT",
+    "_GHCR_USERNAME",
+    "_GHCR_TOKEN",
+)
+
+
+def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment, this process's unless another is given, without what was meant for Fairway alone.
+
+    A build's own steps, Git's hooks and filters and every plugin of Docker would inherit the key to the
+    hosts otherwise. No program needs it from there: ssh gets a file, a host's registry login goes
+    over the connection.
+    """
+    given = os.environ if environ is None else environ
+    return {name: value for name, value in given.items() if not name.upper().endswith(PIPELINE_SUFFIXES)}
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ def run(
     try:
         done = subprocess.run(
             list(argv),
-            env=None if env is None else dict(env),
+            env=child_environment(env),
             cwd=cwd,
             capture_output=True,
             timeout=timeout_s,
@@ -105,7 +129,7 @@ def stream(
     try:
         process = subprocess.Popen(
             list(argv),
-            env=None if env is None else dict(env),
+            env=child_environment(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -141,6 +165,7 @@ def converse(argv: Sequence[str]) -> Completed:
             stdin=None if attended else subprocess.DEVNULL,
             stdout=sys.stderr if attended else subprocess.PIPE,
             stderr=None if attended else subprocess.PIPE,
+            env=child_environment(),
             encoding="utf-8",
             errors="replace",
             check=False,

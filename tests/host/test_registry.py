@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.errors import Failed, Refused, Unreachable
 from fairway.engine.contract.manifest import (
     Bundle,
     ComposeRoles,
-    EnvironmentFile,
     Migrations,
     NamedRelease,
     Readiness,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
+from fairway.config.environment import VARIABLES
 from fairway.engine.contract.errors import Failed
-from fairway.process import run, stream
+from fairway.process import PIPELINE_SUFFIXES, run, stream
+from fairway.remote.transport import LocalTransport
 
 
 def test_a_process_is_run_to_its_end() -> None:
@@ -65,3 +68,31 @@ def test_a_process_is_ended_when_nobody_wants_its_lines() -> None:
     with pytest.raises(KeyboardInterrupt):
         stream(["sh", "-c", "echo a; exec sleep 60"], enough)
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("given", [None, "a dictionary"])
+def test_what_a_pipeline_hands_to_fairway_goes_to_no_other_program(
+    given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for prefix in ("STAGING", "PROD", "MY_OWN"):
+        for suffix in PIPELINE_SUFFIXES:
+            monkeypatch.setenv(prefix + suffix, "canary")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
+    env = dict(os.environ) if given else None
+    lines: list[str] = []
+    stream(["env"], lines.append, env=env)
+    for said in (run(["env"], env=env).stdout, "\n".join(lines)):
+        assert "canary" not in said
+        assert "SSH_AUTH_SOCK=/run/agent" in said
+        assert "DOCKER_HOST=unix:///run/docker.sock" in said
+
+
+def test_ssh_is_not_handed_what_a_pipeline_hands_to_fairway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGING_GHCR_TOKEN", "canary")
+    process = LocalTransport().start(["env"])
+    assert b"canary" not in process.communicate()[0]
+
+
+def test_every_variable_of_an_environment_is_held_back() -> None:
+    assert {f"_{name}" for name in VARIABLES} == set(PIPELINE_SUFFIXES)

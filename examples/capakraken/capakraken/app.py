@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capakraken.settings import Settings
 from capakraken.sse.event_bus import EventBus
-from capakraken.web import api, pages
+from capakraken.web import api, pages, secrets_page
 from capakraken.web.common import Services
 
 _KEEP_ALIVE_S = 75
@@ -63,6 +63,8 @@ def make_app(services: Services) -> Starlette:
             Route("/allocations", pages.plan_hours, methods=["POST"]),
             Route("/sign-in", pages.sign_in_page, methods=["GET", "POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),
+            Route("/admin/secrets", secrets_page.secrets_page),
+            Route("/admin/secrets/clear", secrets_page.clear_secret, methods=["POST"]),
             Route("/api/health", api.health),
             Route("/api/ready", api.ready),
             Route("/api/sse/timeline", api.timeline_events),

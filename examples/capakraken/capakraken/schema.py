@@ -43,3 +43,11 @@ utilisation = Table(
     Column("hours", Numeric, nullable=False),
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
+# Nothing writes a value there: see capakraken.runtime_secrets.
+system_settings = Table(
+    "SystemSettings",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String),
+    Column("updatedAt", DateTime(timezone=True), nullable=False),
+)

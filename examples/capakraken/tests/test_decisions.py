@@ -11,6 +11,7 @@ import pytest
 from capakraken.auth import Role, check_password, hash_password
 from capakraken.planning import BadAllocation, parse_hours, week_of, weeks_from
 from capakraken.readiness import NotReady, examine, missing_columns
+from capakraken.runtime_secrets import NotCleared, statuses, wanted_key
 from capakraken.schema import metadata
 from capakraken.settings import SettingsError, read_settings
 from capakraken.sse.event_bus import Event, encode
@@ -111,3 +112,29 @@ def test_a_newer_schema_is_ready_and_an_older_one_names_the_column() -> None:
     present = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
     assert missing_columns(present | {("people", "location")}) == []
     assert missing_columns(present - {("people", "full_name")}) == ["people.full_name"]
+
+
+def test_a_secret_s_status_has_its_source_and_never_its_value() -> None:
+    environ = {"OPENAI_API_KEY": "sk-hunter2", "SMTP_USER": "mail", "ANONYMIZATION_MODE": "random"}
+    found = {one.key: one for one in statuses(environ, frozenset({"GEMINI_API_KEY"}))}
+    assert (found["OPENAI_API_KEY"].source, found["OPENAI_API_KEY"].status) == ("environment", "set, 10 characters")
+    assert found["SMTP_PASSWORD"].status == "missing, and required"
+    assert found["ANONYMIZATION_SEED"].status == "not set"
+    assert [key for key, one in found.items() if one.left_over] == ["GEMINI_API_KEY"]
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"key": "SMTP_PASSWORD", "value": "x"},
+        {"value": "x"},
+        {"key": "POSTGRES_PASSWORD"},
+        {"key": ["SMTP_PASSWORD"]},
+    ],
+)
+def test_only_the_name_of_a_leftover_is_taken(form: dict[str, object]) -> None:
+    with pytest.raises(NotCleared):
+        wanted_key(form)
+    assert wanted_key({"key": "SMTP_PASSWORD"}) == "SMTP_PASSWORD"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from capakraken.app import make_app, make_services
@@ -106,3 +107,23 @@ def test_planned_hours_are_on_the_timeline(client: TestClient) -> None:
 def test_a_form_that_is_not_an_allocation_is_refused(client: TestClient, form: dict[str, object]) -> None:
     _sign_in(client)
     assert client.post("/allocations", data=form).status_code == 400
+
+
+def test_the_admin_page_clears_a_leftover_and_writes_none(client: TestClient, settings: Settings) -> None:
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("""INSERT INTO "SystemSettings" (key, value) VALUES ('SMTP_PASSWORD', 'hunter2')"""))
+    assert client.post("/admin/secrets/clear", data={"key": "SMTP_PASSWORD"}).status_code == 401
+    _sign_in(client)
+    shown = client.get("/admin/secrets").text
+    assert shown.count("Clear</button>") == 1
+    assert "hunter2" not in shown
+    for written in ({"key": "SMTP_PASSWORD", "value": "x"}, {"SMTP_PASSWORD": "x"}):
+        assert client.post("/admin/secrets/clear", data=written).status_code == 400
+        assert client.post("/admin/secrets/clear", params=written).status_code == 400
+        assert client.post("/admin/secrets", data=written).status_code == 405
+        assert client.put("/admin/secrets/clear", data=written).status_code == 405
+    assert client.post("/admin/secrets/clear", data={"key": "SMTP_PASSWORD"}).status_code == 200
+    with engine.connect() as connection:
+        assert connection.execute(text("""SELECT value FROM "SystemSettings" """)).scalars().all() == [None]
+    engine.dispose()

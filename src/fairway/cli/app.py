@@ -35,6 +35,7 @@ from fairway.cli import (
     releases,
     restart,
     rollback,
+    secrets,
     status,
 )
 from fairway.cli.output import show_error
@@ -93,16 +94,14 @@ for name, command, example in (
 ):
     app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(backup.app, name="backup")
-for name, command, example in (
-    ("drill", backup_upkeep.drill, "fairway backup drill production"),
-    ("copy", backup_upkeep.copy, "fairway backup copy production"),
-):
-    backup.app.command(name, epilog=f"Example: {example}")(command)
+backup.app.command("drill", epilog="Example: fairway backup drill production")(backup_upkeep.drill)
+backup.app.command("copy", epilog="Example: fairway backup copy production")(backup_upkeep.copy)
 app.add_typer(edge.app, name="edge")
 app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(migrations.app, name="migrations")
+app.add_typer(secrets.app, name="secrets")
 
 
 def run() -> int:

@@ -77,6 +77,8 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
         if answer.get("locked"):
             notes.append(f"{name}: {locked_words(answer['locked'])}")
         notes += [f"{name}: drift: {line}" for line in answer["drift"]]
+        if (answer.get("leftovers") or {}).get("rows"):
+            notes.append(f"{name}: the database still has secrets ({_leftovers(answer)}): fairway secrets scan {name}")
         notes += [
             f"{name}: {line.replace('<environment>', name)}" for line in (answer.get("edge") or {}).get("notes", ())
         ]
@@ -129,6 +131,8 @@ def _show_details(answer: dict[str, Any]) -> None:
         print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
     for line in _backup_lines(answer.get("backups") or {}):
         print(line)
+    if answer.get("leftovers") is not None:
+        print(f"secrets left in the database: {_leftovers(answer)}")
     if answer["rollbacks"]:
         print()
         show_rollbacks(answer["rollbacks"])
@@ -154,6 +158,14 @@ def _age(age_s: float) -> str:
     if age_s < 5400:
         return f"{age_s / 60:.0f} min"
     return f"{age_s / 3600:.0f} h" if age_s < 72 * 3600 else f"{age_s / 86400:.0f} days"
+
+
+def _leftovers(answer: dict[str, Any]) -> str:
+    """Say how many secrets the database still has; an older engine does not know."""
+    found = answer["leftovers"]
+    if found["rows"] is None:
+        return f"unknown: {'; '.join(found['missing'])}"
+    return str(found["rows"]) if found["rows"] else "none"
 
 
 def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:

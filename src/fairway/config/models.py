@@ -29,9 +29,19 @@ from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.upkeep import Tool, target
 from fairway.engine.contract.environment import EQUALS, SEALED, Condition, EnvironmentFile
 from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.leftovers import (
+    MAX_NAMES,
+    MAX_TABLES,
+    Leftovers,
+    column_name,
+    key_name,
+    shape_problem,
+    table_name,
+)
 from fairway.engine.contract.manifest import MigratorKind, bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
-from fairway.engine.contract.trust import DAYS, key_name
+from fairway.engine.contract.trust import DAYS
+from fairway.engine.contract.trust import key_name as trusted_key_name
 from fairway.engine.hostconfig import recipient
 
 
@@ -89,11 +99,14 @@ FileGlob = Annotated[
 ]
 PresetName = Annotated[str, _text(checks.matching(_NAME, "a preset's name"))]
 MigrationsPath = Annotated[str, _text(checks.told(migration_path))]
+TableName = Annotated[str, _text(checks.told(table_name))]
+ColumnName = Annotated[str, _text(checks.told(column_name))]
+LeftoverKey = Annotated[str, _text(checks.told(key_name))]
 DeployPath = Annotated[str, _text(checks.deploy_path)]
 PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
 HostEntry = Annotated[Host, _text(parse_host)]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
-KeyName = Annotated[str, _text(checks.told(key_name))]
+KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]
 AgeRecipient = Annotated[str, _text(checks.matching(checks.AGE_RECIPIENT, "an age recipient or an SSH public key"))]
 Allowance = Annotated[str, _text(checks.allowance)]
@@ -239,6 +252,26 @@ class Backup(_Table):
     offsite_env: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
+class LeftoversTable(_Table):
+    """``[[secrets.leftovers]]``: one table of the database where copies of secrets may still lie."""
+
+    table: TableName
+    key_column: ColumnName | None = None
+    value_column: ColumnName | None = None
+    keys: Annotated[tuple[LeftoverKey, ...], Listed] = Field(default=(), max_length=MAX_NAMES)
+    columns: Annotated[tuple[ColumnName, ...], Listed] = Field(default=(), max_length=MAX_NAMES)
+
+    def place(self) -> Leftovers:
+        """Return it as a release names it."""
+        return Leftovers(self.table, self.key_column, self.value_column, self.keys, self.columns)
+
+
+class Secrets(_Table):
+    """``[secrets]``: what is to be found nowhere but in the hosts' own settings."""
+
+    leftovers: Annotated[tuple[LeftoversTable, ...], Listed] = Field(default=(), max_length=MAX_TABLES)
+
+
 class Guardrails(_Table):
     """``[guardrails]``: which rules hold for the code, and for which of it."""
 
@@ -307,6 +340,7 @@ class Config(_Table):
     drain: Drain = Drain()
     warm: Warm = Warm()
     env: EnvFile = EnvFile()
+    secrets: Secrets = Secrets()
     guardrails: Guardrails = Guardrails()
     backup: Backup = Backup()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
@@ -414,6 +448,10 @@ def _contradictions(config: Config) -> list[str]:
     for one in config.env.when:
         if one.key == one.condition:
             problems.append(f"env.when: {one.key} cannot be its own condition")
+    places = [one.place() for one in config.secrets.leftovers]
+    problems += [f"secrets.leftovers: {problem}" for one in places if (problem := shape_problem(one))]
+    if len({one.table for one in places}) < len(places):
+        problems.append("secrets.leftovers: a table is there twice")
     if config.compose.file in config.bundle.files:
         problems.append(f"bundle.files: {config.compose.file} is the compose file, which always travels with a release")
     roles = (config.compose.app_service, config.compose.migrator_service, *config.compose.workers)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fairway.engine import docker
 from fairway.engine.contract.errors import Failed
 from fairway.engine.model import session_name
-from fairway.engine.process import run
+from fairway.engine.process import Completed, run
 from fairway.engine.schema.tables import QUERY, Table, parse_tables
 
 _VERSION = "SELECT current_setting('server_version_num');\n"
@@ -44,8 +44,12 @@ class Database:
         """End them; what they had not committed is rolled back by the server."""
         self._ask(_END_SESSIONS, session=session_name(deployment_id))
 
+    def execute(self, script: str, variables: Mapping[str, str], *, timeout_s: float = _PATIENCE_S) -> Completed:
+        """Run a psql script that stops at the first error, however it ends; ``:'name'`` in it is a variable."""
+        return run(docker.psql(self.container, variables), env=self.env, stdin=script, timeout_s=timeout_s)
+
     def _ask(self, sql: str, **variables: str) -> list[str]:
-        done = run(docker.psql(self.container, variables), env=self.env, stdin=sql, timeout_s=_PATIENCE_S)
+        done = self.execute(sql, variables)
         if done.returncode != 0:
             raise Failed(
                 "the database does not answer",

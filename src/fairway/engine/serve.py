@@ -455,6 +455,21 @@ class Server:
             finally:
                 lock.release()
 
+    def _secrets_scan(self, args: Fields) -> dict[str, Any]:
+        args.end()
+        # A status or a rollback does not wait for what only these two need.
+        from fairway.engine.leftovers import scan_host
+
+        return scan_host(self._layout, self._host())
+
+    def _secrets_clear(self, args: Fields) -> dict[str, Any]:
+        from fairway.engine.leftovers import clear_host, take_expected
+
+        by = args.text("by", max_length=200)
+        expected = take_expected(args, "expected")
+        args.end()
+        return clear_host(self._layout, self._host(), by=by, expected=expected)
+
     def _host(self) -> HostConfig:
         return read_host_config(self._layout.host_config)
 
@@ -498,6 +513,8 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.ENV: Server._env,
     Operation.SEALED_ENV: Server._sealed_env,
     Operation.SET_SEALED_ENV: Server._set_sealed_env,
+    Operation.SECRETS_SCAN: Server._secrets_scan,
+    Operation.SECRETS_CLEAR: Server._secrets_clear,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }

@@ -16,7 +16,7 @@ from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
 from fairway.engine.lock import deploying
 from fairway.engine.model import LABEL
-from fairway.engine.observation import Observation, observe
+from fairway.engine.observation import Observation, deployment_of, observe
 from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.schema.look import open_schema
 from fairway.engine.unit import unscheduled
@@ -40,6 +40,7 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "slots": {slot.value: _slot(seen, slot) for slot in Slot},
         "services": _services(seen),
         "schema": schema.describe(),
+        "leftovers": _leftovers(layout, host, seen),
         "previous": seen.state.previous.as_json() if seen.state.previous else None,
         "rollbacks": describe_rollbacks(layout, host, seen, schema),
         "rollback_floor": schema.floor(layout),
@@ -93,3 +94,15 @@ def _slot(seen: Observation, slot: Slot) -> dict[str, Any]:
 
 def _services(seen: Observation) -> dict[str, str]:
     return {name: found[0].health or found[0].status for name, found in sorted(seen.others.items()) if found}
+
+
+def _leftovers(layout: Layout, host: HostConfig, seen: Observation) -> dict[str, Any] | None:
+    if seen.state.active is None:
+        return None
+    # Most releases name no leftovers, and then nothing of this is needed.
+    deployment = deployment_of(layout, host, seen.state.active, seen.state)
+    if not deployment.release.leftovers:
+        return None
+    from fairway.engine.leftovers import leftovers_of
+
+    return leftovers_of(deployment)

@@ -218,6 +218,7 @@ def _release(
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,
         env=config.env.rules,
+        leftovers=tuple(one.place() for one in config.secrets.leftovers),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from fairway.config import Host
 from fairway.engine.contract.errors import Invalid
+from fairway.process import child_environment
 
 # Reused by the commands that follow, so that a second one skips the handshake.
 _KEEP_CONNECTION_S = 60
@@ -84,7 +85,11 @@ class SshTransport:
     def user(self) -> str:
         """The user that ssh logs in as, which its own configuration may say; no connection is made."""
         said = subprocess.run(
-            [*self.command(), "-G", "--", self._host.destination], capture_output=True, text=True, check=False
+            [*self.command(), "-G", "--", self._host.destination],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=child_environment(),
         )
         found = re.search(r"^user (\S+)$", said.stdout, re.MULTILINE)
         if found is None:
@@ -167,7 +172,8 @@ def transport_for(host: Host, ssh_config: Path | None) -> Login:
 
 
 def _popen(argv: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=child_environment())
 
 
 @cache

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.manifest import (
     Bundle,
     ComposeRoles,
-    EnvironmentFile,
     Migrations,
     Readiness,
     Release,

@@ -9,6 +9,7 @@ from fairway.engine.backups.store import Backup
 from fairway.engine.contract.errors import Failed, Refused
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
+from fairway.engine.database import Database
 from fairway.engine.drivers import Container, Driver, Launch, Migrated, Report, Services
 from fairway.engine.edge import Answer, Edge, ServerStats
 from fairway.engine.layout import Layout
@@ -182,6 +183,9 @@ class SimulatedDriver(Driver):
 
     def applied(self, launch: Launch) -> tuple[str, ...] | None:
         return ("0001",)
+
+    def database(self, launch: Launch) -> Database | None:
+        return None
 
     def start_slot(self, launch: Launch, slot: Slot) -> None:
         self._world.moment.pass_by()

@@ -8,11 +8,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.manifest import (
     Bundle,
     ComposeRoles,
-    EnvironmentFile,
     Migrations,
     NamedRelease,
     Readiness,

@@ -9,7 +9,7 @@ Revision ID: 0005
 from alembic import op
 
 revision = "0005"
-down_revision = "0004"
+down_revision = "0004b"
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from fairway.engine.contract.environment import EnvironmentFile, environment_file
 from fairway.engine.contract.errors import Invalid, OtherVersion
 from fairway.engine.contract.fields import Fields, parse_json
+from fairway.engine.contract.leftovers import MAX_TABLES, Leftovers, parse_leftovers
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
 from fairway.engine.contract.versions import reading
 
@@ -168,7 +169,8 @@ class Release:
     """One release, as ``release.json`` describes it.
 
     ``author`` is the e-mail address that the commit names as its author's; ``created_by``
-    is who made the release, in ``ci_run`` where it was a pipeline.
+    is who made the release, in ``ci_run`` where it was a pipeline. ``leftovers`` are where
+    copies of secrets may still lie in the database.
     """
 
     project: str
@@ -191,6 +193,7 @@ class Release:
     drain_timeout_s: float
     warm_keep_s: float
     env: EnvironmentFile
+    leftovers: tuple[Leftovers, ...] = ()
     format: int = field(default=FORMAT)
 
     def to_bytes(self) -> bytes:
@@ -248,6 +251,7 @@ def _parse_release(document: Any) -> Release:
         drain_timeout_s=fields.number("drain_timeout_s", maximum=86400),
         warm_keep_s=fields.number("warm_keep_s", maximum=30 * 86400),
         env=_environment(fields.object("env")),
+        leftovers=parse_leftovers(fields.objects("leftovers", max_items=MAX_TABLES)),
     )
     images.end()
     fields.end()
@@ -459,4 +463,5 @@ def _as_json(release: Release) -> dict[str, Any]:
         "drain_timeout_s": release.drain_timeout_s,
         "warm_keep_s": release.warm_keep_s,
         "env": release.env.as_json(),
+        "leftovers": [one.as_json() for one in release.leftovers],
     }

@@ -71,6 +71,8 @@ class Operation(enum.Enum):
     ENV = "env"
     SEALED_ENV = "sealed-env"
     SET_SEALED_ENV = "set-sealed-env"
+    SECRETS_SCAN = "secrets-scan"
+    SECRETS_CLEAR = "secrets-clear"
 
 
 class EventKind(enum.Enum):

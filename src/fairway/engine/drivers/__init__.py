@@ -10,6 +10,7 @@ from typing import Callable
 from fairway.engine.backups.store import Backup
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
+from fairway.engine.database import Database
 from fairway.engine.model import Placement
 from fairway.engine.process import Check
 from fairway.engine.releases import StoredRelease
@@ -161,6 +162,10 @@ class Driver(abc.ABC):
 
         Raises ``Failed`` when it fails.
         """
+
+    @abc.abstractmethod
+    def database(self, launch: Launch) -> Database | None:
+        """Return the application's PostgreSQL, None when it does not run in a container of this project."""
 
     @abc.abstractmethod
     def start_slot(self, launch: Launch, slot: Slot) -> None:

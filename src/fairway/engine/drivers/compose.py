@@ -294,9 +294,9 @@ class ComposeDriver(Driver):
 
     def _migrator(self, launch: Launch, deployment_id: str) -> Migrator:
         name = self._naming.migration(deployment_id)
-        return Migrator(self._containers, name, deployment_id, self._database(launch))
+        return Migrator(self._containers, name, deployment_id, self.database(launch))
 
-    def _database(self, launch: Launch) -> Database | None:
+    def database(self, launch: Launch) -> Database | None:
         found = [container for container in self._databases(launch) if container.running]
         return Database(found[0].name, self._containers.env()) if len(found) == 1 else None
 
