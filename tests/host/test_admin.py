@@ -281,6 +281,9 @@ def test_nor_does_a_shell_of_the_deploy_user_replace_it(work: Workspace) -> None
         (Operation.SET_TRUST, {"by": "thief", "new_evidence_key": True}),
         (Operation.CONFIGURE, {"host": {}}),
         (Operation.INSTALL_UNIT, {}),
+        (Operation.BACKUP_RESTORE, {"by": "thief"}),
+        (Operation.BACKUP_DROP_OLD, {"by": "thief"}),
+        (Operation.BACKUP_PRUNE, {"by": "thief", "plan": False}),
     ],
 )
 def test_a_deploy_key_changes_nothing_that_the_host_goes_by(
@@ -291,6 +294,10 @@ def test_a_deploy_key_changes_nothing_that_the_host_goes_by(
     assert answer["error"]["exit_code"] == 3
     assert "only an administrator may" in answer["error"]["what"]
     assert _trust_files(work) == before
+
+
+def test_removing_backups_is_the_administrator_s_who_becomes_the_deploy_user_for_it(work: Workspace) -> None:
+    assert "nothing to remove" in work.fairway("backup", "prune", "staging").stdout
 
 
 def test_the_administrator_s_connection_deploys_nothing(work: Workspace) -> None:

@@ -166,12 +166,17 @@ def prune(
 
 
 def _call(environment: str, operation: Operation, **args: Any) -> dict[str, Any]:
-    from fairway.cli.context import open_engine, whoami
+    from fairway.cli.context import keeper_for, open_engine, whoami
     from fairway.cli.progress import Progress
     from fairway.config import load
+    from fairway.engine.contract.protocol import Operation
 
+    # What data can be lost by is an administrator's to ask for, where one keeps the host.
+    kept = (Operation.BACKUP_RESTORE, Operation.BACKUP_DROP_OLD, Operation.BACKUP_PRUNE)
     given = {key: value for key, value in args.items() if value is not None}
-    with open_engine(load().environment(environment)) as engine, Progress() as progress:
+    target = load().environment(environment)
+    session = keeper_for(target).upkeep_session() if operation in kept else open_engine(target)
+    with session as engine, Progress() as progress:
         return engine.call(operation, progress.event, by=whoami(), **given)
 
 

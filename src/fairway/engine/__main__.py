@@ -15,8 +15,8 @@ from fairway.engine.ownership import deploy_owner
 # What changes the host itself: its units, its nginx, what it goes by.
 _FOR_ROOT = ("install-unit", "traffic", "admin")
 USAGE = (
-    "usage: fairway-engine serve | admin | retire <deployment> | recover | edge-drain | install-unit | traffic <to>"
-    " | scheduled <what>"
+    "usage: fairway-engine serve | upkeep | admin | retire <deployment> | recover | edge-drain | install-unit"
+    " | traffic <to> | scheduled <what>"
 )
 
 
@@ -41,11 +41,11 @@ def _run(arguments: list[str], layout: Layout) -> None:
 
         serve_ssh(layout, os.environ.get("SSH_ORIGINAL_COMMAND"))
         return
-    if arguments == ["admin"]:
+    if arguments in (["admin"], ["upkeep"]):
         from fairway.engine.access.ways import Way
         from fairway.engine.serve import serve_standard_streams
 
-        serve_standard_streams(layout, Way.ADMIN)
+        serve_standard_streams(layout, Way(arguments[0]))
         return
     if arguments[:1] == ["traffic"]:
         from fairway.engine.traffic.command import traffic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairway.config import Environment, Host
-from fairway.remote.session import AdminSession, EngineSession
+from fairway.remote.session import AdminSession, EngineSession, UpkeepSession
 from fairway.remote.transport import DeployUserTransport, Login, Transport, admin_transport, transport_for
 
 
@@ -36,6 +36,11 @@ class Keeper:
     def deploy_session(self) -> EngineSession:
         """Connect to the engine as the deploy user, who needs no key for that where an administrator has one."""
         return EngineSession(self.deploying, self.environment.deploy_path, self.environment.name)
+
+    def upkeep_session(self) -> EngineSession:
+        """Connect to the engine for what a deploy key alone may not do where an administrator keeps the host."""
+        kind = EngineSession if self.deploy_user is None else UpkeepSession
+        return kind(self.deploying, self.environment.deploy_path, self.environment.name)
 
 
 def keeper_of(environment: Environment, host: Host) -> Keeper:

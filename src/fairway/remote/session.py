@@ -143,6 +143,12 @@ class AdminSession(EngineSession):
     _command = "admin"
 
 
+class UpkeepSession(EngineSession):
+    """Talks to the engine as the deploy user an administrator has become, about what data can be lost by."""
+
+    _command = "upkeep"
+
+
 def explain_end(transport: Transport, code: int, errors: str) -> FairwayError:
     """Say in an operator's words why a host gave no answer."""
     said = errors.strip()[-800:]

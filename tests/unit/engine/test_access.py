@@ -93,6 +93,27 @@ def test_a_copying_client_gets_no_line_that_it_would_take_for_its_own(asked: str
     assert copies_files(asked) is copies
 
 
+#: What a stolen deploy key could take the data away with.
+LOSES_DATA = {"backup-restore", "backup-drop-old", "backup-prune"}
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_an_administrator_who_has_become_the_deploy_user_only_does_what_data_can_be_lost_by(
+    operation: Operation,
+) -> None:
+    if operation.value in LOSES_DATA | {"hello"}:
+        refuse_operation(Way.UPKEEP, operation, guarded=lambda: True)
+    else:
+        with pytest.raises(Refused, match="does not answer"):
+            refuse_operation(Way.UPKEEP, operation, guarded=lambda: True)
+
+
+@pytest.mark.parametrize("asked", ["python3 -I {} upkeep", "python3 -I {} admin"])
+def test_a_forced_command_serves_and_opens_no_other_way(asked: str) -> None:
+    with pytest.raises(Refused, match="only speak"):
+        refuse_other_command(asked.format("/opt/x/engine"), lambda path: True, terminal=False)
+
+
 @pytest.mark.parametrize("operation", Operation)
 def test_root_deploys_nothing(operation: Operation) -> None:
     kept = {"hello", "configure", "trust", "set-trust", "install_unit", "doctor", "set-sealed-env"}
@@ -106,7 +127,8 @@ def test_root_deploys_nothing(operation: Operation) -> None:
 @pytest.mark.parametrize("operation", Operation)
 def test_where_an_administrator_keeps_the_host_the_deploy_key_changes_nothing_of_it(operation: Operation) -> None:
     refuse_operation(Way.DEPLOY, operation, guarded=lambda: False)
-    if operation.value in ("configure", "set-trust", "install_unit", "set-sealed-env"):
+    kept = {"configure", "set-trust", "install_unit", "set-sealed-env"}
+    if operation.value in kept | LOSES_DATA:
         with pytest.raises(Refused, match="only an administrator may"):
             refuse_operation(Way.DEPLOY, operation, guarded=lambda: True)
     else:

@@ -1,4 +1,4 @@
-"""The two ways in, ``serve`` and ``admin``: what each answers, and what sshd may hand over to the first."""
+"""The ways in, ``serve``, ``upkeep`` and ``admin``: what each answers, and what sshd may hand over to the first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ _FOR_ADMIN = frozenset(
         Operation.SET_SEALED_ENV,
     }
 )
+# What data can be lost by. On a guarded host only an administrator, become the deploy user, can start ``upkeep``.
+_FOR_UPKEEP = {
+    Operation.BACKUP_RESTORE: "put a backup in the place of what this host has",
+    Operation.BACKUP_DROP_OLD: "drop a database of this host",
+    Operation.BACKUP_PRUNE: "remove backups of this host",
+}
 _KEPT = {
+    **_FOR_UPKEEP,
     Operation.CONFIGURE: "change what this host is",
     Operation.SET_TRUST: "change what this host goes by",
     Operation.INSTALL_UNIT: "change what this host does at boot",
@@ -35,6 +42,7 @@ class Way(enum.Enum):
     """By which command of the engine a client came in."""
 
     DEPLOY = "serve"
+    UPKEEP = "upkeep"
     ADMIN = "admin"
 
 
@@ -48,6 +56,12 @@ def refuse_operation(way: Way, operation: Operation, *, guarded: Callable[[], bo
         raise Refused(
             f"an administrator's connection does not answer {operation.value!r}",
             why="it acts as root, and only keeps the engine, the policy and the keys",
+            hint="ask as the deploy user",
+        )
+    if way is Way.UPKEEP and operation not in (*_FOR_UPKEEP, Operation.HELLO):
+        raise Refused(
+            f"this connection does not answer {operation.value!r}",
+            why="it is for what data can be lost by, and no more",
             hint="ask as the deploy user",
         )
     if way is Way.DEPLOY and operation in _KEPT and guarded():
