@@ -12,7 +12,7 @@ from fairway.engine.contract.errors import Invalid
 from fairway.engine.envfile import parse_env, read_env
 from fairway.engine.files import in_memory
 from fairway.engine.layout import Layout
-from fairway.engine.model import with_env_file
+from fairway.engine.model import reading_instead
 from fairway.engine.settings import describe
 
 SECRET = "hunter2hunter2"
@@ -123,11 +123,18 @@ def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) 
 
 
 def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
-    files: list[dict[str, Any]] = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
-    model: dict[str, Any] = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
+    files: list[dict[str, Any]] = [{"path": "/opt/x/./.env", "required": True}, {"path": "/opt/x/other.env"}]
+    raw: dict[str, Any] = {"services": {"a": {"env_file": files}, "b": {"image": "x"}, "c": {"env_file": "/opt/y"}}}
     with in_memory("A=1\n") as path:
-        changed = with_env_file(model, "/opt/x/.env", path)
+        over = reading_instead(raw, "/opt/x/.env", path)
         assert Path(path).read_text() == "A=1\n"
-    assert [one["path"] for one in changed["services"]["a"]["env_file"]] == [path, "/opt/x/other.env"]
-    assert files[0]["path"] == "/opt/x/.env"
+    entries = f'[{{"path": "{path}", "required": true}}, {{"path": "/opt/x/other.env"}}]'
+    assert over == f'services:\n  "a":\n    env_file: !override {entries}\n'
     assert not Path(path).exists()
+    assert reading_instead(raw, "/opt/x/another.env", path) is None
+
+
+@pytest.mark.parametrize("declared", ["/opt/x/${E}", ["/opt/x/.env", {"path": "/opt/x/$E", "required": False}]])
+def test_a_variable_in_the_name_of_an_env_file_is_refused_and_not_skipped(declared: Any) -> None:
+    with pytest.raises(Invalid, match="variable in the name of its env_file"):
+        reading_instead({"services": {"a": {"env_file": declared}}}, "/opt/x/.env", "/proc/1/fd/3")

@@ -32,13 +32,13 @@ from fairway.engine.model import (
     check_roles,
     is_postgres,
     published_ports,
+    reading_instead,
     restart_policy,
     service_images,
     session_options,
     slot_service,
     supporting_services,
     with_edge,
-    with_env_file,
     with_migrator,
     with_slot,
     with_workers,
@@ -399,18 +399,18 @@ class ComposeDriver(Driver):
         return self._models[name]
 
     def _render(self, launch: Launch) -> Model:
-        argv = docker.compose_config(self._host.project, self._layout.deploy_path)
+        project, directory = self._host.project, self._layout.deploy_path
         if launch.env_text is None:
-            return self._rendered(launch, argv, launch.stored.compose_text)
-        raw = self._rendered(
-            launch, docker.compose_raw(self._host.project, self._layout.deploy_path), launch.stored.compose_text
-        )
+            return self._rendered(launch, docker.compose_config(project, directory))
+        # Only to learn who reads the file: Compose makes other paths of this one than of the file itself.
+        raw = self._rendered(launch, docker.compose_raw(project, directory))
         with in_memory(launch.env_text) as path:
-            there = str(self._layout.deploy_path / launch.stored.release.env.file)
-            return self._rendered(launch, argv, json.dumps(with_env_file(raw, there, path)))
+            over = reading_instead(raw, str(directory / launch.stored.release.env.file), path)
+            with in_memory(over or "") as merged:
+                return self._rendered(launch, docker.compose_config(project, directory, *([merged] if over else [])))
 
-    def _rendered(self, launch: Launch, argv: Sequence[str], text: str) -> Model:
-        done = run(argv, env=self._containers.env(launch.settings), stdin=text)
+    def _rendered(self, launch: Launch, argv: Sequence[str]) -> Model:
+        done = run(argv, env=self._containers.env(launch.settings), stdin=launch.stored.compose_text)
         if done.returncode != 0:
             raise Invalid(
                 f"{launch.stored.release.compose.file} cannot be used on this host",
