@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from fairway.engine import docker
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Digest
 from fairway.engine.drivers import Launch
@@ -13,7 +16,8 @@ from fairway.engine.drivers.compose import ComposeDriver
 from fairway.engine.edge import Edge
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
-from fairway.engine.model import Placement
+from fairway.engine.model import Placement, compose_text
+from fairway.engine.process import run
 from fairway.engine.redact import Redactor
 from fairway.engine.releases import StoredRelease
 from tests.unit.engine.conftest import release  # noqa: F401 - a fixture
@@ -52,3 +56,13 @@ def test_an_encrypted_file_renders_what_a_plain_one_does(release: Release, tmp_p
         models.append(driver._model(Launch(stored, SETTINGS, Placement({}, {}), sealed)))
     assert models[0] == models[1]
     assert models[0]["services"]["app"]["image"].startswith(("x", "y"))
+
+
+def test_compose_reads_every_character_of_a_model_as_it_was_rendered(tmp_path: Path) -> None:
+    codes = (*range(1, 0x180), 0x2028, 0x2029, 0xFEFF, 0xFFFD, 0xFFFE, 0xFFFF, 0x1F511, 0x10FFFF)
+    value = "".join(map(chr, codes)).replace("$", "")
+    model = {"name": "t-rendering", "services": {"app": {"image": "x", "environment": {"A": value}}}}
+    argv = docker.compose_config("t-rendering", tmp_path)
+    done = run(argv, env={"PATH": os.environ["PATH"]}, stdin=compose_text(model))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["services"]["app"]["environment"] == {"A": value}

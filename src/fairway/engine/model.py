@@ -23,6 +23,16 @@ Model = dict[str, Any]
 LABEL = "dev.fairway."
 EDGE_SERVICE = "fairway-edge"
 _MEETING = "fairway"
+# What YAML does not take as it is, or takes for the end of a line.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def compose_text(document: Any) -> str:
+    """Return a model, or a part of one, as Compose reads it: JSON that is YAML as well.
+
+    JSON writes a character outside the BMP as two escapes, which YAML does not put together again.
+    """
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document, ensure_ascii=False))
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,9 @@ def reading_instead(raw: Model, path: str, instead: str) -> str | None:
     if not found:
         return None
     # Compose < 2.24.4 has no !override; without it the lists would be joined.
-    lines = (f"  {json.dumps(name)}:\n    env_file: !override {json.dumps(entries)}\n" for name, entries in found.items())
+    lines = (
+        f"  {compose_text(name)}:\n    env_file: !override {compose_text(entries)}\n" for name, entries in found.items()
+    )
     return "services:\n" + "".join(lines)
 
 

@@ -30,6 +30,7 @@ from fairway.engine.model import (
     Naming,
     asking_status,
     check_roles,
+    compose_text,
     is_postgres,
     published_ports,
     reading_instead,
@@ -178,7 +179,7 @@ class ComposeDriver(Driver):
 
     def _definition_hashes(self, model: Model) -> dict[str, str]:
         argv = docker.compose_hashes(self._host.project, self._layout.deploy_path)
-        done = self._containers.run(argv, stdin=json.dumps(model))
+        done = self._containers.run(argv, stdin=compose_text(model))
         pairs = [line.split() for line in done.stdout.splitlines()]
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
@@ -281,7 +282,7 @@ class ComposeDriver(Driver):
         model = asking_status(model, roles, command)
         argv = docker.compose_run(self._host.project, self._layout.deploy_path, roles.migrator_service, name)
         try:
-            done = self._containers.run(argv, stdin=json.dumps(model), timeout_s=_STATUS_PATIENCE_S)
+            done = self._containers.run(argv, stdin=compose_text(model), timeout_s=_STATUS_PATIENCE_S)
         finally:
             self._containers.run(docker.remove(name))
         if done.returncode != 0:
@@ -428,7 +429,7 @@ class ComposeDriver(Driver):
             argv,
             env=self._containers.env(),
             on_line=said.append,
-            stdin=json.dumps(model),
+            stdin=compose_text(model),
             timeout_s=_SERVICES_PATIENCE_S + 60,
             check=check,
         )
