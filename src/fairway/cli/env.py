@@ -68,6 +68,10 @@ def _show(environment: str, found: dict[str, Any], missing: dict[str, str]) -> N
     print_table(("key", "state", "rule", "length", "fingerprint"), rows)
     for problem in found["problems"]:
         print(f"line {problem['line']}: {problem['what']}\n  next: {problem['hint']}")
+    if found["unnamed"]:
+        print(
+            f"{found['unnamed']} more, not declared: named when every line can be taken, they may be parts of a value"
+        )
     for key, reason in missing.items():
         print(f"{key} has no value: {reason}")
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
 from fairway.engine.contract.environment import EnvironmentFile
@@ -36,6 +36,7 @@ def fingerprint_key(layout: Layout) -> bytes:
 def describe(layout: Layout, environment: EnvironmentFile, comparing: bytes | None) -> dict[str, Any]:
     """Return each key that the file has or that is declared, and every line that cannot be taken.
 
+    Keys that are not declared are only counted (``unnamed``) while a line cannot be taken.
     Of a value: whether it is there, its length, and a fingerprint, which is of use on
     this host alone. With ``comparing``, a key made for one comparison, fingerprints are made
     with that, so that those of two hosts can be held against each other.
@@ -44,10 +45,13 @@ def describe(layout: Layout, environment: EnvironmentFile, comparing: bytes | No
     found = scan_env(source.text)
     mark = _comparable(comparing) if comparing is not None else _own(fingerprint_key(layout))
     others = tuple(key for key in found.values if key not in environment.declared)
+    # Where a value runs on over several lines, one of those may look like a key.
+    named = () if found.problems else others
     return {
         "file": source.path.name,
         "encrypted": source.sealed,
-        "keys": [_row(key, environment, found.values, mark) for key in (*environment.declared, *others)],
+        "keys": [_row(key, environment, found.values, mark) for key in (*environment.declared, *named)],
+        "unnamed": len(others) - len(named),
         "problems": [dict(vars(problem)) for problem in found.problems],
     }
 
@@ -119,7 +123,7 @@ def replace_sealed(
         )
     name = f"the new {path.name}"
     after = parse_env(open_sealed(layout, content, name), name)
-    before = _values_before(layout, present, str(path))
+    before = _values_before(layout, present, str(path), {*environment.declared, *after})
     changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
     lacking = environment.lacking(after)
     lost = {key: reason for key, reason in lacking.items() if key not in environment.lacking(before)}
@@ -131,14 +135,20 @@ def replace_sealed(
     return {"file": path.name, "changed": changed, "lacking": lacking}
 
 
-def _values_before(layout: Layout, present: bytes | None, name: str) -> Mapping[str, str]:
-    """Return what the file said; one that cannot be opened is just what is to be mended, so it said nothing."""
+def _values_before(layout: Layout, present: bytes | None, name: str, known: Collection[str]) -> Mapping[str, str]:
+    """Return what the file said; one that cannot be opened is just what is to be mended, so it said nothing.
+
+    Of one with lines that cannot be taken: only the keys that are known, for the others may be parts of a value.
+    """
     if present is None:
         return {}
     try:
-        return scan_env(open_sealed(layout, present, name)).values
+        found = scan_env(open_sealed(layout, present, name))
     except Invalid:
         return {}
+    if not found.problems:
+        return found.values
+    return {key: value for key, value in found.values.items() if key in known}
 
 
 def _refuse_plain(layout: Layout, environment: EnvironmentFile) -> None:

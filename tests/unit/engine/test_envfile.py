@@ -87,7 +87,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_path: Path) -> None:
     rules = EnvironmentFile(".env.production", ("A", "B"), (), (Condition("D", "A"),))
-    _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\nE=$x\n")
+    _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\n")
     own = describe(Layout(tmp_path), rules, None)
     rows = {row["key"]: (row["state"], row["rule"], row["needed"], row["length"]) for row in own["keys"]}
     assert rows == {
@@ -96,8 +96,18 @@ def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_pat
         "C": ("present", "not declared", "", 16),
         "D": ("empty", "required when A is set", "required when A is set", 0),
     }
-    assert [problem["line"] for problem in own["problems"]] == [4]
+    assert (own["problems"], own["unnamed"]) == ([], 0)
     assert SECRET not in str(own)
+
+
+def test_a_line_of_a_value_that_runs_on_is_not_taken_for_a_key(tmp_path: Path) -> None:
+    rules = EnvironmentFile(".env.production", ("A",))
+    _file(tmp_path, f"A=1\nB='-----BEGIN\n{SECRET}=\n{SECRET}X==\n'\n")
+    found = describe(Layout(tmp_path), rules, None)
+    assert [row["key"] for row in found["keys"]] == ["A"]
+    assert found["unnamed"] == 2
+    assert [problem["line"] for problem in found["problems"]] == [2, 5]
+    assert SECRET not in str(found)
 
 
 def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Path) -> None:
