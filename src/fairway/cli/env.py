@@ -69,9 +69,7 @@ def _show(environment: str, found: dict[str, Any], missing: dict[str, str]) -> N
     for problem in found["problems"]:
         print(f"line {problem['line']}: {problem['what']}\n  next: {problem['hint']}")
     if found["unnamed"]:
-        print(
-            f"{found['unnamed']} more, not declared: named when every line can be taken, they may be parts of a value"
-        )
+        print(f"{found['unnamed']} more, not declared: they may be parts of a value, so mend the lines first")
     for key, reason in missing.items():
         print(f"{key} has no value: {reason}")
 

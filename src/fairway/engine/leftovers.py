@@ -53,8 +53,15 @@ SELECT count(*) AS there, coalesce(bool_or(a.attnotnull), false) AS needed,
    AND a.attname = :'t{t}_c{c}' AND a.attnum > 0 AND NOT a.attisdropped
 \\gset t{t}_c{c}_
 """
-_NO_TABLE = "\\else\nSELECT 'missing {t}';\n\\endif\n"
-_NO_COLUMN = "\\else\nSELECT 'missing {t} {c}';\n\\endif\n"
+_NO_TABLE = "\\else\nSELECT 'missing {t}';\n{gone}\\endif\n"
+_NO_COLUMN = "\\else\nSELECT 'missing {t} {c}';\n{gone}\\endif\n"
+# Something was expected in what is not there (any more).
+_GONE = """\
+SELECT :'t{t}_n{k}' <> '0' AS gone \\gset t{t}_k{k}_
+\\if :t{t}_k{k}_gone
+  \\set wrong 1
+\\endif
+"""
 # An empty text, and what means nothing in JSON.
 _FILLED = """:"t{t}_c{c}" IS NOT NULL AND :"t{t}_c{c}"::text NOT IN ('', '""', 'null')"""
 _OF_KEY = """ AND :"t{t}_c0"::text = :'t{t}_k{k}'"""
@@ -306,28 +313,36 @@ def refuse_unnamed(places: Iterable[Leftovers], expected: Iterable[Found]) -> No
 
 def scan_script(places: Sequence[Leftovers]) -> str:
     """Return the psql script that counts."""
-    return _BEGIN + "".join(_each(number, place, _COUNT) for number, place in enumerate(places))
+    return _BEGIN + "".join(_each(number, place, _COUNT, "") for number, place in enumerate(places))
 
 
 def clear_script(places: Sequence[Leftovers]) -> str:
     """Return the psql script that empties, and keeps that only where every count is as expected."""
-    return _BEGIN + _TRANSACTION + "".join(_each(n, place, _EMPTY) for n, place in enumerate(places)) + _CONCLUDE
+    return _BEGIN + _TRANSACTION + "".join(_each(n, place, _EMPTY, _GONE) for n, place in enumerate(places)) + _CONCLUDE
 
 
-def _each(t: int, place: Leftovers, statement: str) -> str:
-    """Return a statement for every name of one table, behind the questions whether it and its columns are there."""
+def _each(t: int, place: Leftovers, statement: str, gone: str) -> str:
+    """Return a statement for every name of one table, behind the questions whether it and its columns are there.
+
+    ``gone`` is what is done for every name where they are not.
+    """
+
+    def all_gone(names: Iterable[int]) -> str:
+        return "".join(gone.format(t=t, k=k) for k in names)
+
+    every = range(len(place.names))
     script = _TABLE.format(t=t)
     if place.columns:
         for c in range(len(place.columns)):
             script += _COLUMN.format(t=t, c=c) + f"\\if :t{t}_c{c}_there\n"
-            script += statement.format(t=t, c=c, k=c, where="") + _NO_COLUMN.format(t=t, c=c)
+            script += statement.format(t=t, c=c, k=c, where="") + _NO_COLUMN.format(t=t, c=c, gone=all_gone([c]))
     else:
         for c in (0, 1):
             script += _COLUMN.format(t=t, c=c) + f"\\if :t{t}_c{c}_there\n"
         for k in range(len(place.keys)):
             script += statement.format(t=t, c=1, k=k, where=_OF_KEY.format(t=t, k=k))
-        script += "".join(_NO_COLUMN.format(t=t, c=c) for c in (1, 0))
-    return script + _NO_TABLE.format(t=t)
+        script += "".join(_NO_COLUMN.format(t=t, c=c, gone=all_gone(every)) for c in (1, 0))
+    return script + _NO_TABLE.format(t=t, gone=all_gone(every))
 
 
 def variables_of(places: Sequence[Leftovers]) -> dict[str, str]:

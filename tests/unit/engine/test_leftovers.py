@@ -85,7 +85,13 @@ def test_what_is_cleared_is_kept_only_when_every_count_is_right() -> None:
     script = clear_script(PLACES)
     assert script.index("BEGIN;") < script.index("UPDATE") < script.rindex("ROLLBACK;") < script.rindex("COMMIT;")
     assert script.count("COMMIT;") == 1
-    assert script.count("\\set wrong 1") == 3
+    assert len(re.findall(r"_differs\n  \\set wrong 1", script)) == 3
+
+
+def test_what_was_expected_and_is_not_there_any_more_is_wrong() -> None:
+    # Each of the two keys without the table, and without either column; the one column without the table, and itself.
+    assert len(re.findall(r"_gone\n  \\set wrong 1", clear_script(PLACES))) == 2 * 3 + 2
+    assert "gone" not in scan_script(PLACES)
 
 
 def test_an_answer_is_read_by_name() -> None:
