@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairway.engine.contract.environment import Condition, EnvironmentFile
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.manifest import Release
+from fairway.engine.contract.names import Digest, Slot
 from fairway.engine.envfile import parse_env, read_env
 from fairway.engine.files import in_memory
 from fairway.engine.layout import Layout
 from fairway.engine.model import reading_instead
+from fairway.engine.releases import StoredRelease
 from fairway.engine.settings import describe
+from fairway.engine.state import Occupant, State
 
 SECRET = "hunter2hunter2"
 
@@ -123,6 +127,30 @@ def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Pa
     assert shared == made[f"two {b'x' * 32!r}"]
     # Nor does it show that two keys have the same value.
     assert len({*made["one None"], *made["two None"], *shared, *once_more}) == 8
+    # Whoever chose the key could guess on: too little is told to know that a guess is right.
+    assert {len(mark) for mark in shared} == {5}
+    assert not any("length" in row for row in found["keys"])
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 31, b"x" * 33])
+def test_a_key_for_a_comparison_has_one_size(tmp_path: Path, key: bytes) -> None:
+    with pytest.raises(Invalid, match="32 bytes"):
+        describe(Layout(tmp_path), EnvironmentFile(".env.production", ()), key)
+
+
+def test_another_file_than_that_of_the_release_that_serves_is_not_compared(
+    layout: Layout, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = StoredRelease(Digest.of(b"x"), release, {})
+    monkeypatch.setattr("fairway.engine.settings.load_release", lambda layout, tag: stored)
+    occupant = Occupant(Slot.BLUE, release.tag, stored.name, "d1", "2026-01-31T12:00:00.000Z", "jane")
+    State(occupant, None).write(layout.state)
+    for name in (".env.production", ".env.other"):
+        _file(layout.deploy_path, "A=1\n").rename(layout.deploy_path / name)
+    assert describe(layout, release.env, b"x" * 32)["file"] == ".env.production"
+    with pytest.raises(Refused, match=r"\.env\.other is not compared"):
+        describe(layout, EnvironmentFile(".env.other", ()), b"x" * 32)
+    assert describe(layout, EnvironmentFile(".env.other", ()), None)["file"] == ".env.other"
 
 
 def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) -> None:
