@@ -34,8 +34,10 @@ class Redactor:
     by itself. Passwords in URLs are always masked.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        secrets = {secret for key, value in values.items() for secret in _secrets(key, value)}
+    def __init__(self, values: Mapping[str, str], *earlier: Mapping[str, str]) -> None:
+        """``earlier`` are other values of the same keys, such as those that a running container was started with."""
+        known = [*values.items(), *((k, v) for one in earlier for k, v in one.items() if k in values)]
+        secrets = {secret for key, value in known for secret in _secrets(key, value)}
         ordered = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
         self._pattern = re.compile("|".join(re.escape(secret) for secret in ordered)) if ordered else None
 

@@ -145,7 +145,7 @@ def test_another_file_than_that_of_the_release_that_serves_is_not_compared(
     monkeypatch.setattr("fairway.engine.settings.load_release", lambda layout, tag: stored)
     occupant = Occupant(Slot.BLUE, release.tag, stored.name, "d1", "2026-01-31T12:00:00.000Z", "jane")
     State(occupant, None).write(layout.state)
-    for name in (".env.production", ".env.other"):
+    for name in (".env.other", ".env.production"):
         _file(layout.deploy_path, "A=1\n").rename(layout.deploy_path / name)
     assert describe(layout, release.env, b"x" * 32)["file"] == ".env.production"
     with pytest.raises(Refused, match=r"\.env\.other is not compared"):

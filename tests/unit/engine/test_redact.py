@@ -59,6 +59,11 @@ def test_a_password_with_an_at_sign_is_masked_whole(password: str) -> None:
     assert Redactor({"URL": "amqp://app:hun%40ter2@mq/x"})("(hun@ter2)") == "([redacted])"
 
 
+def test_what_a_container_was_started_with_is_masked_as_well_but_nothing_that_is_no_setting() -> None:
+    redact = Redactor({"TOKEN": "new-one"}, {"TOKEN": "old-one", "PATH_TOKEN": "of-the-image"}, {"TOKEN": "older"})
+    assert redact("new-one old-one older of-the-image") == "[redacted] [redacted] [redacted] of-the-image"
+
+
 def test_a_line_of_json_is_left_whole() -> None:
     line = '{"url":"http://app:3000/x","by":"jane@example.com"}'
     assert Redactor({})(line) == line
