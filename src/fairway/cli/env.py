@@ -161,7 +161,8 @@ def edit(
     """
     import os
 
-    from fairway.cli.output import stderr
+    from fairway.cli.output import ask, stderr
+    from fairway.engine.contract.errors import Invalid
     from fairway.secrets import editing
 
     def change(text: str) -> str:
@@ -171,7 +172,15 @@ def edit(
         def notice(line: str) -> None:
             stderr().print(line, markup=False)
 
-        return editing.edit(text, f"{environment}.env", os.environ, notice)
+        while True:
+            text = editing.edit(text, f"{environment}.env", os.environ, notice)
+            try:
+                return editing.checked(text)
+            except Invalid as error:
+                # What was written is nowhere else: it is not thrown away for a slip.
+                notice(str(error))
+                if not ask("Edit it again?"):
+                    raise
 
     _change(environment, identity, change, wait_s=wait_s, as_json=as_json)
 
