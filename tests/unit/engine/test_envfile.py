@@ -73,20 +73,53 @@ def _file(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="missing") as caught:
-        read_env(tmp_path / ".env.production", required=[])
+        read_env(Layout(tmp_path), ".env.production", required=[])
     assert ".env.production.example" in caught.value.hint
 
 
 def test_missing_and_empty_required_keys_are_named(tmp_path: Path) -> None:
-    path = _file(tmp_path, "A=1\nB=\n")
+    _file(tmp_path, "A=1\nB=\n")
     with pytest.raises(Invalid, match="lacks B, C"):
-        read_env(path, required=["A", "B", "C"])
+        read_env(Layout(tmp_path), ".env.production", required=["A", "B", "C"])
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="0644") as caught:
-        read_env(_file(tmp_path, "A=1\n", 0o644), required=[])
+        read_env(Layout(_file(tmp_path, "A=1\n", 0o644).parent), ".env.production", required=[])
     assert "chmod 600" in caught.value.hint
+
+
+def test_a_file_in_a_directory_of_its_own_is_opened_with_the_host_s_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def open_sealed(layout: Layout, content: bytes, name: str) -> str:
+        opened.append(layout.env_identity)
+        return "A=1\n"
+
+    monkeypatch.setattr("fairway.engine.envfile.open_sealed", open_sealed)
+    (tmp_path / "config").mkdir()
+    sealed = tmp_path / "config" / "app.env.age"
+    sealed.write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    sealed.chmod(0o600)
+    assert read_env(Layout(tmp_path), "config/app.env", required=["A"]) == {"A": "1"}
+    assert opened == [Layout(tmp_path).env_identity]
+
+
+def test_an_encrypted_file_of_somebody_else_is_told_as_a_plain_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for name in (".env.production", ".env.production.age"):
+        file = tmp_path / name
+        file.touch(0o600)
+        with pytest.raises(Invalid, match="cannot be read by the deploy user"):
+            read_env(Layout(tmp_path), ".env.production", required=[])
+        file.unlink()
 
 
 def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_path: Path) -> None:
@@ -157,7 +190,7 @@ def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) 
     _file(tmp_path, "A=1\n")
     (tmp_path / ".env.production.age").write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
     with pytest.raises(Invalid, match="there are both"):
-        read_env(tmp_path / ".env.production", required=[])
+        read_env(Layout(tmp_path), ".env.production", required=[])
 
 
 def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
