@@ -181,7 +181,7 @@ def in_foreground(argv: Sequence[str]) -> int:
     When this process is interrupted, the other is ended first.
     """
     try:
-        process = subprocess.Popen(list(argv), encoding="utf-8")
+        process = subprocess.Popen(list(argv), encoding="utf-8", env=child_environment())
     except OSError as error:
         raise _cannot_start(argv, None, error) from None
     with process:

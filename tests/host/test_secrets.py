@@ -117,7 +117,10 @@ def test_what_was_found_is_cleared_on_the_record_and_nothing_else(left: Workspac
         ("public.mail_settings", "smtpPassword", 1),
         ("public.mail_settings", "token", 1),
     }
-    assert "nothing is left" in left.fairway("secrets", "scan", "staging").stdout
+    scanned = left.fairway("secrets", "scan", "staging", check=False)
+    # What was looked at has none; what is named and not there is no proof of that.
+    assert scanned.returncode == 2
+    assert "nothing is left where it was looked" in scanned.stdout
     assert "secrets left in the database: none" in left.fairway("status", "staging").stdout
     assert left.fairway("secrets", "clear", "staging", "--yes").returncode == 0
     assert len([e for e in history(left, "staging") if e == entry]) == 1
@@ -163,6 +166,21 @@ def test_another_count_than_the_expected_rolls_all_of_it_back(left: Workspace) -
     assert _values(left) == 4
     entry = history(left, "staging")[-1]
     assert (entry["action"], entry["outcome"], entry["by"]) == ("clear-secrets", "failed", "somebody")
+
+
+def test_a_column_that_has_gone_since_the_scan_rolls_all_of_it_back(left: Workspace) -> None:
+    expected: list[dict[str, object]] = [
+        {"table": "SystemSettings", "key": "OPENAI_API_KEY", "rows": 1},
+        {"table": "SystemSettings", "key": "SMTP_PASSWORD", "rows": 1},
+        {"table": "public.mail_settings", "key": "smtpPassword", "rows": 1},
+        {"table": "public.mail_settings", "key": "token", "rows": 1},
+    ]
+    sql(left, "staging", "ALTER TABLE mail_settings DROP COLUMN token")
+    answer = _ask(left, expected)
+    assert answer.error is not None
+    assert "token in public.mail_settings: 0, expected was 1" in str(answer.error["why"])
+    kept = f"""SELECT count(*) FROM "SystemSettings" WHERE value = '{VALUE}'"""
+    assert sql(left, "staging", kept) == "2"
 
 
 def test_a_value_that_the_database_will_not_give_up_is_not_quoted(left: Workspace) -> None:

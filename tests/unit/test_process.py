@@ -10,7 +10,7 @@ import pytest
 
 from fairway.config.environment import VARIABLES
 from fairway.engine.contract.errors import Failed
-from fairway.process import PIPELINE_SUFFIXES, run, stream
+from fairway.process import PIPELINE_SUFFIXES, in_foreground, run, stream
 from fairway.remote.transport import LocalTransport
 
 
@@ -96,3 +96,14 @@ def test_ssh_is_not_handed_what_a_pipeline_hands_to_fairway(monkeypatch: pytest.
 
 def test_every_variable_of_an_environment_is_held_back() -> None:
     assert {f"_{name}" for name in VARIABLES} == set(PIPELINE_SUFFIXES)
+
+
+def test_an_editor_is_not_handed_what_a_pipeline_hands_to_fairway(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STAGING_GHCR_TOKEN", "hunter2")
+    monkeypatch.setenv("ANYTHING_ELSE", "visible")
+    assert in_foreground(["env"]) == 0
+    said = capfd.readouterr().out
+    assert "ANYTHING_ELSE=visible" in said
+    assert "hunter2" not in said

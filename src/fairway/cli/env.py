@@ -68,6 +68,8 @@ def _show(environment: str, found: dict[str, Any], missing: dict[str, str]) -> N
     print_table(("key", "state", "rule", "length", "fingerprint"), rows)
     for problem in found["problems"]:
         print(f"line {problem['line']}: {problem['what']}\n  next: {problem['hint']}")
+    if found["unnamed"]:
+        print(f"{found['unnamed']} more, not declared: they may be parts of a value, so mend the lines first")
     for key, reason in missing.items():
         print(f"{key} has no value: {reason}")
 
@@ -159,7 +161,8 @@ def edit(
     """
     import os
 
-    from fairway.cli.output import stderr
+    from fairway.cli.output import ask, stderr
+    from fairway.engine.contract.errors import Invalid
     from fairway.secrets import editing
 
     def change(text: str) -> str:
@@ -169,7 +172,15 @@ def edit(
         def notice(line: str) -> None:
             stderr().print(line, markup=False)
 
-        return editing.edit(text, f"{environment}.env", os.environ, notice)
+        while True:
+            text = editing.edit(text, f"{environment}.env", os.environ, notice)
+            try:
+                return editing.checked(text)
+            except Invalid as error:
+                # What was written is nowhere else: it is not thrown away for a slip.
+                notice(str(error))
+                if not ask("Edit it again?"):
+                    raise
 
     _change(environment, identity, change, wait_s=wait_s, as_json=as_json)
 

@@ -21,7 +21,8 @@ def scan(environment: Where, as_json: JsonOption = False) -> None:
     """Count the secrets that the database still has, by name; no value leaves it, nor a length.
 
     Where to look is secrets.leftovers in fairway.toml, as the release has it that serves
-    there. Exits with 1 when something is left.
+    there. Exits with 1 when something is left, and else with 2 when a table or a column that
+    is named there is not in the database.
     """
     from fairway.cli.context import open_engine
     from fairway.cli.output import print_json
@@ -35,7 +36,8 @@ def scan(environment: Where, as_json: JsonOption = False) -> None:
         print_json(result)
     else:
         _show(environment, result)
-    raise typer.Exit(1 if result["scan"] and result["scan"]["rows"] else 0)
+    scanned = result["scan"] or {"rows": 0, "missing": []}
+    raise typer.Exit(1 if scanned["rows"] else 2 if scanned["missing"] else 0)
 
 
 @app.command("clear", epilog="Example: fairway secrets clear staging --yes")
@@ -97,7 +99,12 @@ def _show(environment: str, result: dict[str, Any]) -> None:
         print(
             f"note: before you clear, see that the application does without, or has by another way: {_and(only_here)}"
         )
-    print(f"{environment}: {_count(scanned['rows'])} left" if scanned["rows"] else f"{environment}: nothing is left")
+    if scanned["rows"]:
+        print(f"{environment}: {_count(scanned['rows'])} left")
+    elif scanned["missing"]:
+        print(f"{environment}: nothing is left where it was looked; correct secrets.leftovers in fairway.toml, release")
+    else:
+        print(f"{environment}: nothing is left")
 
 
 def _left(rows: int) -> str:

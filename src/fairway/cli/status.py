@@ -165,7 +165,8 @@ def _leftovers(answer: dict[str, Any]) -> str:
     found = answer["leftovers"]
     if found["rows"] is None:
         return f"unknown: {'; '.join(found['missing'])}"
-    return str(found["rows"]) if found["rows"] else "none"
+    missing = f" ({'; '.join(found['missing'])})" if found["missing"] else ""
+    return (str(found["rows"]) if found["rows"] else "none") + missing
 
 
 def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:

@@ -21,6 +21,7 @@ from fairway.engine.contract.statement import MAX_STATEMENTS, Signed
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.drivers import Driver, Launch
 from fairway.engine.drivers.compose import ComposeDriver
+from fairway.engine.drivers.containers import Containers
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_settings, read_source
 from fairway.engine.files import write_atomically
@@ -253,7 +254,13 @@ class Deployment:
     @cached_property
     def redact(self) -> Redactor:
         """Takes this host's secrets out of a text."""
-        return Redactor(self.settings)
+        containers = Containers(self.layout, Redactor({}))
+        try:
+            present = containers.of_project(self.host.project)
+        except FairwayError:
+            present = []  # whatever asks Docker next says so
+        # A container that was started before the file was changed still tells the earlier secrets.
+        return Redactor(self.settings, *(container.environment for container in present))
 
     @cached_property
     def driver(self) -> Driver:

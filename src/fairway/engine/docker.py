@@ -171,9 +171,13 @@ def find_labelled(labels: Mapping[str, str]) -> list[str]:
     return ["docker", "ps", "--all", "--quiet", "--no-trunc", *filters]
 
 
-def compose_config(project: str, project_directory: Path) -> list[str]:
-    """Render the operator's file from standard input; relative paths in it are relative to the deploy path."""
-    return [*_compose("-", project, project_directory), "--profile", "*", "config", "--format", "json"]
+def compose_config(project: str, project_directory: Path, *over: str) -> list[str]:
+    """Render the operator's file from standard input; relative paths in it are relative to the deploy path.
+
+    ``over`` are files that Compose merges over it.
+    """
+    files = [word for path in over for word in ("--file", path)]
+    return [*_compose("-", project, project_directory), *files, "--profile", "*", "config", "--format", "json"]
 
 
 def compose_raw(project: str, project_directory: Path) -> list[str]:

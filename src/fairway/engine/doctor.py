@@ -20,7 +20,8 @@ from fairway.engine.hostconfig import read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.process import run
 
-MIN_COMPOSE = (2, 24)
+# The first with a `!override` that replaces a list, which an encrypted environment file needs.
+MIN_COMPOSE = (2, 24, 4)
 MIN_FREE_BYTES = 1024 * 1024 * 1024
 
 
@@ -66,14 +67,14 @@ def _docker(layout: Layout) -> str:
 
 def _compose(layout: Layout) -> str:
     done = run(docker.compose_version(), env=docker.environment(layout.docker_config), timeout_s=20)
-    match = re.match(r"v?(\d+)\.(\d+)", done.stdout.strip())
+    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", done.stdout.strip())
     if not match:
         raise Failed(
             "Docker Compose v2 is missing",
             hint="install the package docker-compose-plugin or docker-compose (v2)",
         )
-    if (int(match[1]), int(match[2])) < MIN_COMPOSE:
-        raise Failed(f"Docker Compose {done.stdout.strip()} is too old", hint="at least 2.24 is needed")
+    if (int(match[1]), int(match[2]), int(match[3] or 0)) < MIN_COMPOSE:
+        raise Failed(f"Docker Compose {done.stdout.strip()} is too old", hint="at least 2.24.4 is needed")
     return done.stdout.strip()
 
 

@@ -53,8 +53,12 @@ def read_source(layout: Layout, file: str) -> Source:
             why="nobody can tell which of the two holds",
             hint="remove the one that does not: shred --remove, for the plain one",
         )
-    _refuse_readable(sealed)
-    return Source(sealed, open_sealed(layout, sealed.read_bytes(), str(sealed)), sealed=True)
+    try:
+        _refuse_readable(sealed)
+        content = sealed.read_bytes()
+    except PermissionError:
+        raise _unreadable(sealed) from None
+    return Source(sealed, open_sealed(layout, content, str(sealed)), sealed=True)
 
 
 def read_settings(layout: Layout, environment: EnvironmentFile) -> dict[str, str]:
@@ -76,9 +80,9 @@ def read_settings(layout: Layout, environment: EnvironmentFile) -> dict[str, str
     return values
 
 
-def read_env(path: Path, *, required: Iterable[str]) -> dict[str, str]:
+def read_env(layout: Layout, file: str, *, required: Iterable[str]) -> dict[str, str]:
     """Read a file of settings in a deploy path, as :func:`read_settings` does."""
-    return read_settings(Layout(path.parent), EnvironmentFile(path.name, tuple(required)))
+    return read_settings(layout, EnvironmentFile(file, tuple(required)))
 
 
 def open_sealed(layout: Layout, content: bytes, name: str) -> str:
@@ -133,11 +137,15 @@ def _plain_text(path: Path) -> str:
     except UnicodeDecodeError:
         raise Invalid(f"{path} is not UTF-8 text", hint="save it again as UTF-8") from None
     except PermissionError:
-        raise Invalid(
-            f"{path} cannot be read by the deploy user",
-            hint=f"make it the deploy user's own: chown it, chmod 600 {path}",
-        ) from None
+        raise _unreadable(path) from None
     return text
+
+
+def _unreadable(path: Path) -> Invalid:
+    return Invalid(
+        f"{path} cannot be read by the deploy user",
+        hint=f"make it the deploy user's own: chown it, chmod 600 {path}",
+    )
 
 
 def _refuse_readable(path: Path) -> None:

@@ -26,6 +26,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
 from fairway.engine.observation import deployment_of
+from fairway.engine.process import Completed
 from fairway.engine.state import read_state
 
 PURPOSE = "clearing of leftover secrets"
@@ -36,6 +37,8 @@ ROTATE = (
 _CLEAR_PATIENCE_S = 120.0
 
 _BEGIN = "\\set VERBOSITY sqlstate\n"
+# A status asks, too: it does not wait behind a migration, nor count a table of millions.
+_LIMITS = "SET lock_timeout = '2s';\nSET statement_timeout = '10s';\n"
 _TABLE = """\
 SELECT count(*) AS there, max(n.nspname::text) AS schema, max(c.relname::text) AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -53,8 +56,15 @@ SELECT count(*) AS there, coalesce(bool_or(a.attnotnull), false) AS needed,
    AND a.attname = :'t{t}_c{c}' AND a.attnum > 0 AND NOT a.attisdropped
 \\gset t{t}_c{c}_
 """
-_NO_TABLE = "\\else\nSELECT 'missing {t}';\n\\endif\n"
-_NO_COLUMN = "\\else\nSELECT 'missing {t} {c}';\n\\endif\n"
+_NO_TABLE = "\\else\nSELECT 'missing {t}';\n{gone}\\endif\n"
+_NO_COLUMN = "\\else\nSELECT 'missing {t} {c}';\n{gone}\\endif\n"
+# Something was expected in what is not there (any more).
+_GONE = """\
+SELECT :'t{t}_n{k}' <> '0' AS gone \\gset t{t}_k{k}_
+\\if :t{t}_k{k}_gone
+  \\set wrong 1
+\\endif
+"""
 # An empty text, and what means nothing in JSON.
 _FILLED = """:"t{t}_c{c}" IS NOT NULL AND :"t{t}_c{c}"::text NOT IN ('', '""', 'null')"""
 _OF_KEY = """ AND :"t{t}_c0"::text = :'t{t}_k{k}'"""
@@ -78,12 +88,20 @@ _TRANSACTION = """\
 BEGIN;
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
+SET LOCAL idle_in_transaction_session_timeout = '60s';
+SELECT count(set_config('transaction_timeout', '60s', true)) AS limited
+  FROM (SELECT current_setting('server_version_num')::int AS version) server WHERE version >= 170000 \\gset
 SELECT count(set_config('log_error_verbosity', 'terse', true)) AS quiet
   FROM pg_roles WHERE rolname = current_user AND rolsuper \\gset
 \\set wrong 0
 """
+# Whoever asked has gone by then, and takes it for failed. PostgreSQL < 17 has no transaction_timeout.
 _CONCLUDE = """\
-\\if :wrong
+SELECT clock_timestamp() > transaction_timestamp() + interval '60 seconds' AS late \\gset
+\\if :late
+ROLLBACK;
+SELECT 'late';
+\\elif :wrong
 ROLLBACK;
 SELECT 'refused';
 \\else
@@ -98,9 +116,21 @@ _SQLSTATES = {
     "23505": "a unique constraint does not take an empty value",
     "22P02": "the column's type does not take an empty value",
     "42501": "the database's user may not do that",
-    "55P03": "somebody else holds a lock on it for more than 5 s",
-    "57014": "a statement took more than 60 s",
+    "55P03": "somebody else holds a lock on it",
+    "57014": "a statement took too long",
+    "25P03": "it took too long in all",
+    "25P04": "it took too long in all",
 }
+
+
+_CODE = re.compile(r"(?:ERROR|FATAL):\s+([0-9A-Z]{5})\b")
+# How psql ends at an error in a script; 2 is a connection that was lost.
+_PSQL_STOPPED = 3
+_ENDED_BY_LIMIT = ("25P03", "25P04")
+
+
+class Uncertain(Failed):
+    """It may have been done or not: the answer did not come."""
 
 
 @dataclass(frozen=True)
@@ -271,25 +301,51 @@ def scan(database: Database, places: Sequence[Leftovers]) -> Scan:
 def clear(database: Database, places: Sequence[Leftovers], expected: Sequence[Found]) -> tuple[Found, ...]:
     """Empty them in one transaction, which is rolled back when the counts are not the expected ones.
 
-    Raises ``Refused`` then, and ``Failed`` when the database does not take it.
+    Raises ``Refused`` then, ``Failed`` when the database does not take it, and ``Uncertain``
+    when its answer did not come.
     """
     variables = {**variables_of(places), **_expected_variables(places, expected)}
-    done = database.execute(clear_script(places), variables, timeout_s=_CLEAR_PATIENCE_S)
+    try:
+        done = database.execute(clear_script(places), variables, timeout_s=_CLEAR_PATIENCE_S)
+    except Failed as error:
+        raise _uncertain(database, places, error.what) from None
     said = done.stdout.splitlines()
-    if done.returncode != 0:
+    ending = said[-1] if said else ""
+    cleared = read_scan(done.stdout, places).found
+    if ending == "committed":
+        return cleared
+    if ending == "late" or _is_refusal(done):
         raise Failed(
             "the leftovers were not cleared, nothing was changed",
-            why=_why(done.stderr),
+            why=_why(done.stderr) if ending != "late" else "it took more than 60 s in all",
             hint="see what holds them with: fairway secrets scan <environment>",
         )
-    cleared = read_scan(done.stdout, places).found
-    if said[-1:] != ["committed"]:
-        raise Refused(
-            "the database has something else by now, nothing was changed",
-            why="; ".join(_differences(cleared, expected)),
-            hint="look again: fairway secrets scan <environment>",
-        )
-    return cleared
+    if ending != "refused":
+        raise _uncertain(database, places, _why(done.stderr))
+    raise Refused(
+        "the database has something else by now, nothing was changed",
+        why="; ".join(_differences(cleared, expected)),
+        hint="look again: fairway secrets scan <environment>",
+    )
+
+
+def _is_refusal(done: Completed) -> bool:
+    """Say whether the script ended at an error of the database's, which has then taken none of it."""
+    codes = _CODE.findall(done.stderr)
+    return bool(codes) and (done.returncode == _PSQL_STOPPED or codes[-1] in _ENDED_BY_LIMIT)
+
+
+def _uncertain(database: Database, places: Sequence[Leftovers], why: str) -> Uncertain:
+    """Say that the end is not known, and how many values a scan sees now."""
+    try:
+        now = f"a scan afterwards found {scan(database, places).rows}"
+    except FairwayError as error:
+        now = f"a scan afterwards said: {error.what}"
+    return Uncertain(
+        "it is not known whether the leftovers were cleared",
+        why=f"{why}; {now}",
+        hint="look again in a minute, when nothing of it runs any more: fairway secrets scan <environment>",
+    )
 
 
 def refuse_unnamed(places: Iterable[Leftovers], expected: Iterable[Found]) -> None:
@@ -306,28 +362,36 @@ def refuse_unnamed(places: Iterable[Leftovers], expected: Iterable[Found]) -> No
 
 def scan_script(places: Sequence[Leftovers]) -> str:
     """Return the psql script that counts."""
-    return _BEGIN + "".join(_each(number, place, _COUNT) for number, place in enumerate(places))
+    return _BEGIN + _LIMITS + "".join(_each(number, place, _COUNT, "") for number, place in enumerate(places))
 
 
 def clear_script(places: Sequence[Leftovers]) -> str:
     """Return the psql script that empties, and keeps that only where every count is as expected."""
-    return _BEGIN + _TRANSACTION + "".join(_each(n, place, _EMPTY) for n, place in enumerate(places)) + _CONCLUDE
+    return _BEGIN + _TRANSACTION + "".join(_each(n, place, _EMPTY, _GONE) for n, place in enumerate(places)) + _CONCLUDE
 
 
-def _each(t: int, place: Leftovers, statement: str) -> str:
-    """Return a statement for every name of one table, behind the questions whether it and its columns are there."""
+def _each(t: int, place: Leftovers, statement: str, gone: str) -> str:
+    """Return a statement for every name of one table, behind the questions whether it and its columns are there.
+
+    ``gone`` is what is done for every name where they are not.
+    """
+
+    def all_gone(names: Iterable[int]) -> str:
+        return "".join(gone.format(t=t, k=k) for k in names)
+
+    every = range(len(place.names))
     script = _TABLE.format(t=t)
     if place.columns:
         for c in range(len(place.columns)):
             script += _COLUMN.format(t=t, c=c) + f"\\if :t{t}_c{c}_there\n"
-            script += statement.format(t=t, c=c, k=c, where="") + _NO_COLUMN.format(t=t, c=c)
+            script += statement.format(t=t, c=c, k=c, where="") + _NO_COLUMN.format(t=t, c=c, gone=all_gone([c]))
     else:
         for c in (0, 1):
             script += _COLUMN.format(t=t, c=c) + f"\\if :t{t}_c{c}_there\n"
         for k in range(len(place.keys)):
             script += statement.format(t=t, c=1, k=k, where=_OF_KEY.format(t=t, k=k))
-        script += "".join(_NO_COLUMN.format(t=t, c=c) for c in (1, 0))
-    return script + _NO_TABLE.format(t=t)
+        script += "".join(_NO_COLUMN.format(t=t, c=c, gone=all_gone(every)) for c in (1, 0))
+    return script + _NO_TABLE.format(t=t, gone=all_gone(every))
 
 
 def variables_of(places: Sequence[Leftovers]) -> dict[str, str]:
@@ -384,7 +448,7 @@ def _differences(found: Iterable[Found], expected: Iterable[Found]) -> Iterable[
 
 def _why(stderr: str) -> str:
     """Say what went wrong in words of our own: PostgreSQL's may quote a row."""
-    codes = re.findall(r"(?:ERROR|FATAL):\s+([0-9A-Z]{5})\b", stderr)
+    codes = _CODE.findall(stderr)
     if not codes:
         return "the database's container did not answer"
     return f"{_SQLSTATES.get(codes[-1], 'the database refused it')} (SQLSTATE {codes[-1]})"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Callable
 
 from fairway.engine import docker
 from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.engine.drivers.containers import Containers
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import parse_env, read_source
 from fairway.engine.hostconfig import HostConfig
@@ -29,7 +31,7 @@ def stream_logs(
     Raises ``Invalid`` when there is no such container.
     """
     name = _container_name(layout, host, service)
-    redact = Redactor(_settings(layout))
+    redact = Redactor(_settings(layout), *_started_with(layout, host))
     env = docker.environment(layout.docker_config)
     stream(
         docker.logs(name, tail=tail, follow=follow, timestamps=True),
@@ -55,6 +57,12 @@ def _container_name(layout: Layout, host: HostConfig, service: str) -> str:
             hint="app, edge, or a service of the compose file",
         )
     return names[0]
+
+
+def _started_with(layout: Layout, host: HostConfig) -> list[Mapping[str, str]]:
+    """Return what the project's containers were started with: a file that was changed since has other secrets."""
+    containers = Containers(layout, Redactor({}))
+    return [container.environment for container in containers.of_project(host.project)]
 
 
 def _settings(layout: Layout) -> dict[str, str]:

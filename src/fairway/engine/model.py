@@ -7,6 +7,8 @@ Source: the Compose Specification.
 from __future__ import annotations
 
 import copy
+import json
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,16 @@ Model = dict[str, Any]
 LABEL = "dev.fairway."
 EDGE_SERVICE = "fairway-edge"
 _MEETING = "fairway"
+# What YAML does not take as it is, or takes for the end of a line.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def compose_text(document: Any) -> str:
+    """Return a model, or a part of one, as Compose reads it: JSON that is YAML as well.
+
+    JSON writes a character outside the BMP as two escapes, which YAML does not put together again.
+    """
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document, ensure_ascii=False))
 
 
 @dataclass(frozen=True)
@@ -105,14 +117,41 @@ def published_ports(model: Model, roles: ComposeRoles) -> list[dict[str, Any]]:
     return taken
 
 
-def with_env_file(model: Model, path: str, instead: str) -> Model:
-    """Have every service that reads its environment from ``path`` read it from another file instead."""
-    changed = copy.deepcopy(model)
-    for service in _services(changed).values():
-        for entry in service.get("env_file") or ():
-            if isinstance(entry, dict) and entry.get("path") == path:
-                entry["path"] = instead
-    return changed
+def reading_instead(raw: Model, path: str, instead: str) -> str | None:
+    """Return a compose file to merge over another, whose services then read one file in place of ``path``.
+
+    ``raw`` is what that other one says before anything is filled in; None when no service of it
+    reads ``path``. Raises ``Invalid`` for a file whose name has a variable in it: which file that
+    is cannot be told here, and it may be the one that is not to be read.
+    """
+    found: dict[str, list[Any]] = {}
+    for name, service in _services(raw).items():
+        declared = service.get("env_file") or []
+        entries = [{"path": one} if isinstance(one, str) else dict(one) for one in _as_list(declared)]
+        for entry in entries:
+            if "$" in str(entry.get("path")):
+                raise Invalid(
+                    f"the service {name!r} has a variable in the name of its env_file",
+                    why="this host's environment file is encrypted, and which services read it must be plain",
+                    hint="write the file's name out in the compose file, and release again",
+                )
+        if any(_same_path(entry.get("path"), path) for entry in entries):
+            found[name] = [{**e, "path": instead} if _same_path(e.get("path"), path) else e for e in entries]
+    if not found:
+        return None
+    # Compose < 2.24.4 has no !override; without it the lists would be joined.
+    lines = (
+        f"  {compose_text(name)}:\n    env_file: !override {compose_text(entries)}\n" for name, entries in found.items()
+    )
+    return "services:\n" + "".join(lines)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _same_path(one: Any, other: str) -> bool:
+    return posixpath.normpath(str(one)) == posixpath.normpath(other)
 
 
 _ALWAYS = "always"

@@ -5,11 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, quote_plus, unquote
 
-_SECRET_KEY = re.compile(r"PASS|SECRET|TOKEN|KEY|SEED|CREDENTIAL|DSN|PRIVATE|AUTH", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)")
+# PIN and SIGN are parts of ordinary words, too: SHIPPING, DESIGN.
+_SECRET_KEY = re.compile(
+    r"PASS|PWD|SECRET|TOKEN|KEY|SEED|SALT|CREDENTIAL|DSN|PRIVATE|AUTH|HMAC|COOKIE|WEBHOOK"
+    r"|(?<![A-Z])(?:PIN|SIGN(?:ING|ATURE)?)(?![A-Z])",
+    re.IGNORECASE,
+)
+# Up to a quote at most: a line of JSON may have a URL with a port and, further on, an e-mail address.
+_URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\s@\"<>]+(?=@)")
+_URL_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?:(?P<least>[^\s@]+)@)(?:(?P<rest>[^\s/]*)@)?")
+# A path, an address (its password counts by itself), an image by its digest: no secret, and what logs are read for.
+_NO_SECRET = re.compile(r"\.{0,2}/|[a-z][a-z0-9+.-]*://|[\w.:/-]+@sha256:[0-9a-f]{64}$")
+_SWITCHES = frozenset(("true", "false", "none", "null", "yes", "off", "auto", "lax", "strict", "enabled", "disabled"))
+_MIN_SECRET = 3
 _MASK = "[redacted]"
 # A shorter value is a word such as "true": masking it would garble every log without hiding anything.
 _MIN_OTHER = 12
@@ -18,16 +29,15 @@ _MIN_OTHER = 12
 class Redactor:
     """Replaces the values of an environment file wherever they turn up.
 
-    A value counts as secret when its key sounds like one, or when it is long
-    enough not to be an ordinary word. Passwords in URLs are always masked.
+    A value counts as secret when its key sounds like one, or when it is long enough not to
+    be an ordinary word and is neither a path nor an address. The password in an address counts
+    by itself. Passwords in URLs are always masked.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        secrets = {
-            value
-            for key, value in values.items()
-            if (_SECRET_KEY.search(key) and len(value) >= 3) or (len(value) >= _MIN_OTHER and "/" not in value)
-        }
+    def __init__(self, values: Mapping[str, str], *earlier: Mapping[str, str]) -> None:
+        """``earlier`` are other values of the same keys, such as those that a running container was started with."""
+        known = [*values.items(), *((k, v) for one in earlier for k, v in one.items() if k in values)]
+        secrets = {secret for key, value in known for secret in _secrets(key, value)}
         ordered = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
         self._pattern = re.compile("|".join(re.escape(secret) for secret in ordered)) if ordered else None
 
@@ -36,6 +46,17 @@ class Redactor:
         if self._pattern is not None:
             text = self._pattern.sub(_MASK, text)
         return _URL_PASSWORD.sub(rf"\g<before>{_MASK}", text)
+
+
+def _secrets(key: str, value: str) -> Iterator[str]:
+    """Return what of a setting nobody may see."""
+    named = _SECRET_KEY.search(key) and len(value) >= _MIN_SECRET and value.lower() not in _SWITCHES
+    if named or (len(value) >= _MIN_OTHER and not _NO_SECRET.match(value)):
+        yield value
+    for found in _URL_USERINFO.finditer(value):
+        # A password may have an @ in it, and so may what comes after the host: both readings count.
+        for password in (found["least"], f"{found['least']}@{found['rest']}" if found["rest"] else ""):
+            yield from (form for form in (password, unquote(password)) if len(form) >= _MIN_SECRET)
 
 
 def _forms(secret: str) -> set[str]:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
 from fairway.engine.contract.environment import EnvironmentFile
@@ -18,9 +18,14 @@ from fairway.engine.envfile import host_recipient, open_sealed, read_source
 from fairway.engine.files import write_atomically
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
+from fairway.engine.releases import load_release
+from fairway.engine.state import read_state
 
 # A comparison crosses hosts, so that its key is the client's; it must not make guessing at a short value cheap.
 _ROUNDS = 20_000
+_KEY_BYTES = 32
+# 20 bits: enough to tell two values apart, too few to tell a guessed value from a million others.
+_COMPARABLE_DIGITS = 5
 
 Mark = Callable[[str, str], str]
 
@@ -36,18 +41,31 @@ def fingerprint_key(layout: Layout) -> bytes:
 def describe(layout: Layout, environment: EnvironmentFile, comparing: bytes | None) -> dict[str, Any]:
     """Return each key that the file has or that is declared, and every line that cannot be taken.
 
+    Keys that are not declared are only counted (``unnamed``) while a line cannot be taken.
     Of a value: whether it is there, its length, and a fingerprint, which is of use on
     this host alone. With ``comparing``, a key made for one comparison, fingerprints are made
-    with that, so that those of two hosts can be held against each other.
+    with that, so that those of two hosts can be held against each other. Those are short, and
+    come without lengths, because whoever chose the key could go on guessing elsewhere.
+
+    Raises ``Invalid`` for a key of another size, and ``Refused`` to compare another file than
+    that of the release which serves.
     """
+    if comparing is not None:
+        _refuse_comparing(layout, environment, comparing)
     source = read_source(layout, environment.file)
     found = scan_env(source.text)
     mark = _comparable(comparing) if comparing is not None else _own(fingerprint_key(layout))
     others = tuple(key for key in found.values if key not in environment.declared)
+    # Where a value runs on over several lines, one of those may look like a key.
+    named = () if found.problems else others
+    rows = [_row(key, environment, found.values, mark) for key in (*environment.declared, *named)]
+    if comparing is not None:
+        rows = [{name: value for name, value in row.items() if name != "length"} for row in rows]
     return {
         "file": source.path.name,
         "encrypted": source.sealed,
-        "keys": [_row(key, environment, found.values, mark) for key in (*environment.declared, *others)],
+        "keys": rows,
+        "unnamed": len(others) - len(named),
         "problems": [dict(vars(problem)) for problem in found.problems],
     }
 
@@ -79,9 +97,24 @@ def _own(key: bytes) -> Mark:
 
 def _comparable(key: bytes) -> Mark:
     def mark(name: str, value: str) -> str:
-        return hashlib.pbkdf2_hmac("sha256", value.encode(), key + name.encode(), _ROUNDS).hex()
+        return hashlib.pbkdf2_hmac("sha256", value.encode(), key + name.encode(), _ROUNDS).hex()[:_COMPARABLE_DIGITS]
 
     return mark
+
+
+def _refuse_comparing(layout: Layout, environment: EnvironmentFile, key: bytes) -> None:
+    if len(key) != _KEY_BYTES:
+        raise Invalid(f"a key for a comparison has {_KEY_BYTES} bytes, not {len(key)}")
+    active = read_state(layout.state).active
+    if active is None:
+        return
+    own = load_release(layout, active.tag).release.env.file
+    if own != environment.file:
+        raise Refused(
+            f"{environment.file} is not compared",
+            why=f"the release that serves on this host reads {own}",
+            hint="deploy a release that reads the other one first",
+        )
 
 
 def sealed_now(layout: Layout, environment: EnvironmentFile) -> dict[str, Any]:
@@ -119,7 +152,7 @@ def replace_sealed(
         )
     name = f"the new {path.name}"
     after = parse_env(open_sealed(layout, content, name), name)
-    before = _values_before(layout, present, str(path))
+    before = _values_before(layout, present, str(path), {*environment.declared, *after})
     changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
     lacking = environment.lacking(after)
     lost = {key: reason for key, reason in lacking.items() if key not in environment.lacking(before)}
@@ -131,14 +164,20 @@ def replace_sealed(
     return {"file": path.name, "changed": changed, "lacking": lacking}
 
 
-def _values_before(layout: Layout, present: bytes | None, name: str) -> Mapping[str, str]:
-    """Return what the file said; one that cannot be opened is just what is to be mended, so it said nothing."""
+def _values_before(layout: Layout, present: bytes | None, name: str, known: Collection[str]) -> Mapping[str, str]:
+    """Return what the file said; one that cannot be opened is just what is to be mended, so it said nothing.
+
+    Of one with lines that cannot be taken: only the keys that are known, for the others may be parts of a value.
+    """
     if present is None:
         return {}
     try:
-        return scan_env(open_sealed(layout, present, name)).values
+        found = scan_env(open_sealed(layout, present, name))
     except Invalid:
         return {}
+    if not found.problems:
+        return found.values
+    return {key: value for key, value in found.values.items() if key in known}
 
 
 def _refuse_plain(layout: Layout, environment: EnvironmentFile) -> None:

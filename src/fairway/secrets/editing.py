@@ -34,11 +34,12 @@ def checked(text: str) -> str:
 
 
 def template(environment: EnvironmentFile) -> str:
-    """Return the text that a new file begins with: each key that is declared, without a value."""
-    lines = [f"# Settings of one environment: KEY=value or KEY='value'.\n{key}=" for key in environment.required[:1]]
-    lines += [f"{key}=" for key in environment.required[1:]]
-    lines += [f"# {condition}\n{condition.key}=" for condition in environment.when]
-    lines += [f"{key}=" for key in environment.optional if all(one.key != key for one in environment.when)]
+    """Return the text that a new file begins with: each key that is declared, once, without a value."""
+    lines = ["# Settings of one environment: KEY=value or KEY='value'."] if environment.declared else []
+    for key in environment.declared:
+        if key not in environment.required:
+            lines += [f"# {condition}" for condition in environment.when if condition.key == key]
+        lines.append(f"{key}=")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -23,7 +23,7 @@ from fairway.engine.drivers.containers import Containers
 from fairway.engine.edge import Edge
 from fairway.engine.gate.compose_policy import Ground, model_findings, refuse_unallowed, text_findings
 from fairway.engine.gate.compose_service import CHECKS, HARMLESS
-from fairway.engine.gate.paths import follow_links, known_sockets
+from fairway.engine.gate.paths import follow_links, known_sockets, reserved
 from fairway.engine.gate.rules import RULES
 from fairway.engine.gate.shapes import keys
 from fairway.engine.gate.store import read_policy
@@ -454,6 +454,15 @@ def test_a_link_out_of_the_deploy_path_is_seen_where_it_leads(
     assert names("own/docker") == [f"host-mount:worker:{home}/own/docker"]
     assert names("round") == [f"host-mount:worker:{home}/round"]
     assert names("good") == names("not-there-yet") == []
+
+
+@pytest.mark.parametrize("name", ["config/app.env", "config/app.env.age", "config"])
+def test_a_mount_shows_no_environment_file_whatever_it_is_called_and_however_it_is_kept(
+    release: Release, name: str
+) -> None:
+    other = replace(release, env=replace(release.env, file="config/app.env"))
+    assert reserved(f"{HOME}/{name}", other, GROUND)
+    assert not reserved(f"{HOME}/{name}s", other, GROUND)
 
 
 def test_a_path_that_the_engine_may_not_look_at_is_not_taken_for_no_link(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairway.engine.contract.environment import Condition, EnvironmentFile
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.manifest import Release
+from fairway.engine.contract.names import Digest, Slot
 from fairway.engine.envfile import parse_env, read_env
 from fairway.engine.files import in_memory
 from fairway.engine.layout import Layout
-from fairway.engine.model import with_env_file
+from fairway.engine.model import reading_instead
+from fairway.engine.releases import StoredRelease
 from fairway.engine.settings import describe
+from fairway.engine.state import Occupant, State
 
 SECRET = "hunter2hunter2"
 
@@ -69,25 +73,58 @@ def _file(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="missing") as caught:
-        read_env(tmp_path / ".env.production", required=[])
+        read_env(Layout(tmp_path), ".env.production", required=[])
     assert ".env.production.example" in caught.value.hint
 
 
 def test_missing_and_empty_required_keys_are_named(tmp_path: Path) -> None:
-    path = _file(tmp_path, "A=1\nB=\n")
+    _file(tmp_path, "A=1\nB=\n")
     with pytest.raises(Invalid, match="lacks B, C"):
-        read_env(path, required=["A", "B", "C"])
+        read_env(Layout(tmp_path), ".env.production", required=["A", "B", "C"])
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="0644") as caught:
-        read_env(_file(tmp_path, "A=1\n", 0o644), required=[])
+        read_env(Layout(_file(tmp_path, "A=1\n", 0o644).parent), ".env.production", required=[])
     assert "chmod 600" in caught.value.hint
+
+
+def test_a_file_in_a_directory_of_its_own_is_opened_with_the_host_s_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def open_sealed(layout: Layout, content: bytes, name: str) -> str:
+        opened.append(layout.env_identity)
+        return "A=1\n"
+
+    monkeypatch.setattr("fairway.engine.envfile.open_sealed", open_sealed)
+    (tmp_path / "config").mkdir()
+    sealed = tmp_path / "config" / "app.env.age"
+    sealed.write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    sealed.chmod(0o600)
+    assert read_env(Layout(tmp_path), "config/app.env", required=["A"]) == {"A": "1"}
+    assert opened == [Layout(tmp_path).env_identity]
+
+
+def test_an_encrypted_file_of_somebody_else_is_told_as_a_plain_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for name in (".env.production", ".env.production.age"):
+        file = tmp_path / name
+        file.touch(0o600)
+        with pytest.raises(Invalid, match="cannot be read by the deploy user"):
+            read_env(Layout(tmp_path), ".env.production", required=[])
+        file.unlink()
 
 
 def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_path: Path) -> None:
     rules = EnvironmentFile(".env.production", ("A", "B"), (), (Condition("D", "A"),))
-    _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\nE=$x\n")
+    _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\n")
     own = describe(Layout(tmp_path), rules, None)
     rows = {row["key"]: (row["state"], row["rule"], row["needed"], row["length"]) for row in own["keys"]}
     assert rows == {
@@ -96,8 +133,18 @@ def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_pat
         "C": ("present", "not declared", "", 16),
         "D": ("empty", "required when A is set", "required when A is set", 0),
     }
-    assert [problem["line"] for problem in own["problems"]] == [4]
+    assert (own["problems"], own["unnamed"]) == ([], 0)
     assert SECRET not in str(own)
+
+
+def test_a_line_of_a_value_that_runs_on_is_not_taken_for_a_key(tmp_path: Path) -> None:
+    rules = EnvironmentFile(".env.production", ("A",))
+    _file(tmp_path, f"A=1\nB='-----BEGIN\n{SECRET}=\n{SECRET}X==\n'\n")
+    found = describe(Layout(tmp_path), rules, None)
+    assert [row["key"] for row in found["keys"]] == ["A"]
+    assert found["unnamed"] == 2
+    assert [problem["line"] for problem in found["problems"]] == [2, 5]
+    assert SECRET not in str(found)
 
 
 def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Path) -> None:
@@ -113,21 +160,52 @@ def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Pa
     assert shared == made[f"two {b'x' * 32!r}"]
     # Nor does it show that two keys have the same value.
     assert len({*made["one None"], *made["two None"], *shared, *once_more}) == 8
+    # Whoever chose the key could guess on: too little is told to know that a guess is right.
+    assert {len(mark) for mark in shared} == {5}
+    assert not any("length" in row for row in found["keys"])
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 31, b"x" * 33])
+def test_a_key_for_a_comparison_has_one_size(tmp_path: Path, key: bytes) -> None:
+    with pytest.raises(Invalid, match="32 bytes"):
+        describe(Layout(tmp_path), EnvironmentFile(".env.production", ()), key)
+
+
+def test_another_file_than_that_of_the_release_that_serves_is_not_compared(
+    layout: Layout, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = StoredRelease(Digest.of(b"x"), release, {})
+    monkeypatch.setattr("fairway.engine.settings.load_release", lambda layout, tag: stored)
+    occupant = Occupant(Slot.BLUE, release.tag, stored.name, "d1", "2026-01-31T12:00:00.000Z", "jane")
+    State(occupant, None).write(layout.state)
+    for name in (".env.other", ".env.production"):
+        _file(layout.deploy_path, "A=1\n").rename(layout.deploy_path / name)
+    assert describe(layout, release.env, b"x" * 32)["file"] == ".env.production"
+    with pytest.raises(Refused, match=r"\.env\.other is not compared"):
+        describe(layout, EnvironmentFile(".env.other", ()), b"x" * 32)
+    assert describe(layout, EnvironmentFile(".env.other", ()), None)["file"] == ".env.other"
 
 
 def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) -> None:
     _file(tmp_path, "A=1\n")
     (tmp_path / ".env.production.age").write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
     with pytest.raises(Invalid, match="there are both"):
-        read_env(tmp_path / ".env.production", required=[])
+        read_env(Layout(tmp_path), ".env.production", required=[])
 
 
 def test_compose_reads_what_is_in_memory_in_place_of_the_file() -> None:
-    files: list[dict[str, Any]] = [{"path": "/opt/x/.env", "required": True}, {"path": "/opt/x/other.env"}]
-    model: dict[str, Any] = {"services": {"a": {"image": "x", "env_file": files}, "b": {"image": "x"}}}
+    files: list[dict[str, Any]] = [{"path": "/opt/x/./.env", "required": True}, {"path": "/opt/x/other.env"}]
+    raw: dict[str, Any] = {"services": {"a": {"env_file": files}, "b": {"image": "x"}, "c": {"env_file": "/opt/y"}}}
     with in_memory("A=1\n") as path:
-        changed = with_env_file(model, "/opt/x/.env", path)
+        over = reading_instead(raw, "/opt/x/.env", path)
         assert Path(path).read_text() == "A=1\n"
-    assert [one["path"] for one in changed["services"]["a"]["env_file"]] == [path, "/opt/x/other.env"]
-    assert files[0]["path"] == "/opt/x/.env"
+    entries = f'[{{"path": "{path}", "required": true}}, {{"path": "/opt/x/other.env"}}]'
+    assert over == f'services:\n  "a":\n    env_file: !override {entries}\n'
     assert not Path(path).exists()
+    assert reading_instead(raw, "/opt/x/another.env", path) is None
+
+
+@pytest.mark.parametrize("declared", ["/opt/x/${E}", ["/opt/x/.env", {"path": "/opt/x/$E", "required": False}]])
+def test_a_variable_in_the_name_of_an_env_file_is_refused_and_not_skipped(declared: Any) -> None:
+    with pytest.raises(Invalid, match="variable in the name of its env_file"):
+        reading_instead({"services": {"a": {"env_file": declared}}}, "/opt/x/.env", "/proc/1/fd/3")

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.leftovers import Leftovers
 from fairway.engine.contract.manifest import Release, parse_release
+from fairway.engine.database import Database
 from fairway.engine.leftovers import (
     Found,
+    Uncertain,
     _why,
+    clear,
     clear_script,
     read_scan,
     refuse_unnamed,
     scan_script,
     variables_of,
 )
+from fairway.engine.process import Completed
 from fairway.engine.redact import Redactor
 
 ROWS = Leftovers("SystemSettings", "key", "value", ("OPENAI_API_KEY", "SMTP_PASSWORD"), ())
@@ -76,8 +81,9 @@ def test_a_script_selects_counts_and_holds_no_name(script: str) -> None:
     assert not any(name in script for name in names)
     assert names <= set(variables_of(PLACES).values())
     # Every answer is a number or a word of ours.
+    counts = r"'(rows|missing) [0-9 ]+'( \|\| (count\(\*\) FROM |:'\w+'$)|$)"
     for select in re.findall(r"SELECT ('.*);", script):
-        assert re.match(r"'(rows|missing) [0-9 ]+'( \|\| (count\(\*\) FROM |:'\w+'$)|$)|'(refused|committed)'$", select)
+        assert re.match(counts + r"|'(refused|committed|late)'$", select)
     assert script.count("\\if") == script.count("\\endif")
 
 
@@ -85,7 +91,59 @@ def test_what_is_cleared_is_kept_only_when_every_count_is_right() -> None:
     script = clear_script(PLACES)
     assert script.index("BEGIN;") < script.index("UPDATE") < script.rindex("ROLLBACK;") < script.rindex("COMMIT;")
     assert script.count("COMMIT;") == 1
-    assert script.count("\\set wrong 1") == 3
+    assert len(re.findall(r"_differs\n  \\set wrong 1", script)) == 3
+
+
+def test_what_was_expected_and_is_not_there_any_more_is_wrong() -> None:
+    # Each of the two keys without the table, and without either column; the one column without the table, and itself.
+    assert len(re.findall(r"_gone\n  \\set wrong 1", clear_script(PLACES))) == 2 * 3 + 2
+    assert "gone" not in scan_script(PLACES)
+
+
+class Answering(Database):
+    """A database of which the answers are given."""
+
+    def __init__(self, *answers: Completed | Failed) -> None:
+        super().__init__("db", {})
+        self.__dict__["answers"] = list(answers)
+
+    def execute(self, script: str, variables: Mapping[str, str], *, timeout_s: float = 0) -> Completed:
+        answer: Completed | Failed = self.__dict__["answers"].pop(0)
+        if isinstance(answer, Failed):
+            raise answer
+        return answer
+
+
+ONE = [Found("SystemSettings", "OPENAI_API_KEY", 1)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Failed("docker exec did not finish within 120 s"),
+        Completed(137, "", ""),
+        Completed(2, "rows 0 0 1\n", "FATAL:  57P01\nconnection to server was lost\n"),
+        Completed(1, "rows 0 0 1\n", "the container is not running"),
+        Completed(0, "", ""),
+    ],
+)
+def test_without_an_answer_it_is_not_said_that_nothing_was_changed(answer: Completed | Failed) -> None:
+    with pytest.raises(Uncertain, match="not known whether") as caught:
+        clear(Answering(answer, Completed(0, "rows 0 0 7\n", "")), PLACES, ONE)
+    assert caught.value.why.endswith("; a scan afterwards found 7")
+    with pytest.raises(Uncertain) as caught:
+        clear(Answering(answer, Failed("the database does not answer")), PLACES, ONE)
+    assert caught.value.why.endswith("; a scan afterwards said: the database does not answer")
+
+
+def test_an_error_and_a_late_end_have_changed_nothing_and_a_commit_counts_however_it_ends() -> None:
+    for answer in (Completed(3, "rows 0 0 1\n", "ERROR:  55P03\n"), Completed(0, "rows 0 0 1\nlate\n", "")):
+        with pytest.raises(Failed, match="nothing was changed"):
+            clear(Answering(answer), PLACES, ONE)
+    with pytest.raises(Refused, match="something else by now"):
+        clear(Answering(Completed(0, "rows 0 0 2\nrefused\n", "")), PLACES, ONE)
+    for code in (0, 137):
+        assert clear(Answering(Completed(code, "rows 0 0 1\ncommitted\n", "")), PLACES, ONE)[0] == ONE[0]
 
 
 def test_an_answer_is_read_by_name() -> None:

@@ -130,3 +130,14 @@ def test_a_new_file_begins_with_what_is_declared() -> None:
     rules = EnvironmentFile(".env", ("A", "B"), ("C", "D"), (Condition("D", "C"),))
     text = checked(template(rules))
     assert [line for line in text.splitlines() if not line.startswith("#")] == ["A=", "B=", "D=", "C="]
+
+
+def test_a_key_with_several_conditions_is_written_once_with_each_of_them() -> None:
+    rules = EnvironmentFile(".env", (), (), (Condition("D", "A"), Condition("E", "A"), Condition("D", "B", "on")))
+    assert checked(template(rules)).splitlines()[1:] == [
+        "# required when A is set",
+        "# required when B is 'on'",
+        "D=",
+        "# required when A is set",
+        "E=",
+    ]

@@ -57,7 +57,7 @@ def place_of(layout: Layout, offsite: Offsite, name: str) -> Place:
     """
     wanted = [*([offsite.password_key] if offsite.password_key else []), *offsite.env_keys]
     path = layout.deploy_path / offsite.env_file
-    values = read_env(path, required=()) if wanted else {}
+    values = read_env(layout, offsite.env_file, required=()) if wanted else {}
     if missing := [key for key in wanted if not values.get(key)]:
         raise Invalid(
             f"{path} lacks {', '.join(missing)}",

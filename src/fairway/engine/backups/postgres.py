@@ -205,7 +205,7 @@ def _database_service(layout: Layout) -> str | None:
 
 
 def _beside(layout: Layout, host: HostConfig, external: External, containers: Containers) -> Beside:
-    settings = read_env(layout.deploy_path / external.env_file, required=(external.url_key,))
+    settings = read_env(layout, external.env_file, required=(external.url_key,))
     naming = Naming(host.project)
     template = "{{json .NetworkSettings.Networks}}"
     argv = ["docker", "container", "inspect", "--format", template, naming.edge]

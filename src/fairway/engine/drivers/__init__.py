@@ -38,6 +38,8 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     #: Directories of the host that it may write to.
     writes: tuple[str, ...] = ()
+    #: What it was started with, which may be an earlier value of a setting. Only for the redactor; never shown.
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def running(self) -> bool:

@@ -30,15 +30,16 @@ from fairway.engine.model import (
     Naming,
     asking_status,
     check_roles,
+    compose_text,
     is_postgres,
     published_ports,
+    reading_instead,
     restart_policy,
     service_images,
     session_options,
     slot_service,
     supporting_services,
     with_edge,
-    with_env_file,
     with_migrator,
     with_slot,
     with_workers,
@@ -178,7 +179,7 @@ class ComposeDriver(Driver):
 
     def _definition_hashes(self, model: Model) -> dict[str, str]:
         argv = docker.compose_hashes(self._host.project, self._layout.deploy_path)
-        done = self._containers.run(argv, stdin=json.dumps(model))
+        done = self._containers.run(argv, stdin=compose_text(model))
         pairs = [line.split() for line in done.stdout.splitlines()]
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
@@ -281,7 +282,7 @@ class ComposeDriver(Driver):
         model = asking_status(model, roles, command)
         argv = docker.compose_run(self._host.project, self._layout.deploy_path, roles.migrator_service, name)
         try:
-            done = self._containers.run(argv, stdin=json.dumps(model), timeout_s=_STATUS_PATIENCE_S)
+            done = self._containers.run(argv, stdin=compose_text(model), timeout_s=_STATUS_PATIENCE_S)
         finally:
             self._containers.run(docker.remove(name))
         if done.returncode != 0:
@@ -399,18 +400,18 @@ class ComposeDriver(Driver):
         return self._models[name]
 
     def _render(self, launch: Launch) -> Model:
-        argv = docker.compose_config(self._host.project, self._layout.deploy_path)
+        project, directory = self._host.project, self._layout.deploy_path
         if launch.env_text is None:
-            return self._rendered(launch, argv, launch.stored.compose_text)
-        raw = self._rendered(
-            launch, docker.compose_raw(self._host.project, self._layout.deploy_path), launch.stored.compose_text
-        )
+            return self._rendered(launch, docker.compose_config(project, directory))
+        # Only to learn who reads the file: Compose makes other paths of this one than of the file itself.
+        raw = self._rendered(launch, docker.compose_raw(project, directory))
         with in_memory(launch.env_text) as path:
-            there = str(self._layout.deploy_path / launch.stored.release.env.file)
-            return self._rendered(launch, argv, json.dumps(with_env_file(raw, there, path)))
+            over = reading_instead(raw, str(directory / launch.stored.release.env.file), path)
+            with in_memory(over or "") as merged:
+                return self._rendered(launch, docker.compose_config(project, directory, *([merged] if over else [])))
 
-    def _rendered(self, launch: Launch, argv: Sequence[str], text: str) -> Model:
-        done = run(argv, env=self._containers.env(launch.settings), stdin=text)
+    def _rendered(self, launch: Launch, argv: Sequence[str]) -> Model:
+        done = run(argv, env=self._containers.env(launch.settings), stdin=launch.stored.compose_text)
         if done.returncode != 0:
             raise Invalid(
                 f"{launch.stored.release.compose.file} cannot be used on this host",
@@ -428,7 +429,7 @@ class ComposeDriver(Driver):
             argv,
             env=self._containers.env(),
             on_line=said.append,
-            stdin=json.dumps(model),
+            stdin=compose_text(model),
             timeout_s=_SERVICES_PATIENCE_S + 60,
             check=check,
         )

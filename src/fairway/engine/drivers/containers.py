@@ -92,4 +92,5 @@ def _container(document: dict[str, Any]) -> Container:
             for mount in document.get("Mounts") or []
             if mount.get("Type") == "bind" and mount.get("RW")
         ),
+        environment=dict(entry.partition("=")[::2] for entry in config.get("Env") or []),
     )

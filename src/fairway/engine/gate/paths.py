@@ -94,7 +94,8 @@ def read_path(path: str, ground: Ground) -> str | None:
 def reserved(path: str, release: Release, ground: Ground) -> bool:
     """Say whether a mount of this path shows what is Fairway's or the operator's own in the deploy path."""
     home = plain_path(ground.deploy_path)
-    own = [posixpath.join(home, name) for name in (".fairway", release.env.file, DEPLOY_ENV, release.compose.file)]
+    names = (".fairway", release.env.file, release.env.sealed_file, DEPLOY_ENV, release.compose.file)
+    own = [posixpath.join(home, name) for name in names]
     spelt = (path, ground.follow(path) or path)
     if any(holds(one, mine) or holds(mine, one) for one in spelt for mine in own):
         return True

@@ -1,0 +1,69 @@
+"""What of a host's settings counts as secret, and what a log is still to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairway.engine.redact import Redactor
+
+
+@pytest.mark.parametrize(
+    "key", ["DB_PWD", "HASH_SALT", "PIN", "USER_PIN_2", "HMAC", "URL_SIGNING", "SIGN", "COOKIE", "SLACK_WEBHOOK", "dsn"]
+)
+def test_a_short_value_is_a_secret_when_its_name_says_so(key: str) -> None:
+    assert Redactor({key: "h4x"})("got h4x") == "got [redacted]"
+
+
+@pytest.mark.parametrize("key", ["SHIPPING", "PING_TARGET", "DESIGN", "REGION", "MODE"])
+def test_an_ordinary_word_is_none(key: str) -> None:
+    assert Redactor({key: "berlin"})("in berlin") == "in berlin"
+
+
+def test_a_switch_is_none_whatever_its_name() -> None:
+    redact = Redactor({"COOKIE_SECURE": "true", "AUTH_MODE": "Strict"})
+    assert redact("it is true, Strict") == "it is true, Strict"
+
+
+@pytest.mark.parametrize("value", ["ab/cd+efgh12345==", "k9Jx/Lm2/Qw8Zt5", "word-word-word"])
+def test_a_long_value_is_a_secret_whatever_its_name(value: str) -> None:
+    assert Redactor({"X": value})(f"X={value};") == "X=[redacted];"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/var/lib/data/files",
+        "./some/directory",
+        "https://example.com/a/b",
+        "http://app:3000/ready",
+        "redis://cache:6379/0",
+        "ghcr.io/acme/app@sha256:" + "4f" * 32,
+    ],
+)
+def test_a_path_an_address_and_an_image_are_none(value: str) -> None:
+    assert Redactor({"X": value})(f"X={value};") == f"X={value};"
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hu/nt/er2", "hu%2Fnter2", "hu:nter2"])
+def test_a_password_in_an_address_is_masked_there_and_elsewhere(password: str) -> None:
+    redact = Redactor({"DATABASE_URL": f"postgresql://app:{password}@db:5432/app?x=jane@example.com"})
+    assert redact(f"with {password} at postgresql://app:{password}@db") == (
+        "with [redacted] at postgresql://app:[redacted]@db"
+    )
+    assert Redactor({})(f"redis://:{password}@cache") == "redis://:[redacted]@cache"
+
+
+@pytest.mark.parametrize("password", ["hun@ter2", "hun@t@er2"])
+def test_a_password_with_an_at_sign_is_masked_whole(password: str) -> None:
+    assert Redactor({"URL": f"amqp://app:{password}@mq/x"})(f"({password})") == "([redacted])"
+    assert Redactor({"URL": "amqp://app:hun%40ter2@mq/x"})("(hun@ter2)") == "([redacted])"
+
+
+def test_what_a_container_was_started_with_is_masked_as_well_but_nothing_that_is_no_setting() -> None:
+    redact = Redactor({"TOKEN": "new-one"}, {"TOKEN": "old-one", "PATH_TOKEN": "of-the-image"}, {"TOKEN": "older"})
+    assert redact("new-one old-one older of-the-image") == "[redacted] [redacted] [redacted] of-the-image"
+
+
+def test_a_line_of_json_is_left_whole() -> None:
+    line = '{"url":"http://app:3000/x","by":"jane@example.com"}'
+    assert Redactor({})(line) == line
