@@ -40,7 +40,7 @@ def run_console(arguments: list[str], layout: Layout) -> None:
     if asked.command == "rollback":
         if asked.force != bool(asked.reason):
             raise Invalid("--force and --reason go together", why="what is forced is in the record, with why")
-        console.rollback(_tag_here(layout, asked.tag) if asked.tag else None, asked.plan, asked.reason)
+        console.rollback(_tag_here(layout, asked.tag) if asked.tag else None, asked.plan, asked.reason or "")
     elif asked.command == "lock":
         console.lock(asked.reason)
     elif asked.command in ("restart", "reconcile"):
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--plan", action="store_true", help="show the steps; change nothing")
         if name == "rollback":
             command.add_argument("--force", action="store_true", help="go on whatever stands in the way in the schema")
-            command.add_argument("--reason", type=_reason, default="", help="why it is forced; kept in the record")
+            command.add_argument("--reason", type=_reason, help="why it is forced; kept in the record")
         if name == "lock":
             command.add_argument("--reason", required=True, type=_reason, help="why; shown to whoever is refused")
         if name == "rollback":
