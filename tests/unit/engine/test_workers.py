@@ -17,10 +17,12 @@ RUNNING = Container("capakraken-worker-1", "running", 0, False, None, "image", "
     [
         (RUNNING, 0, None),
         (None, 0, "it is gone"),
-        (replace(RUNNING, restarts=1, exit_code=3), 0, "it exited with code 3"),
+        # Docker has forgotten how it ended.
+        (replace(RUNNING, restarts=1), 0, "it ended and was started again"),
         # It runs this release already, as in a restart: what happened to it last month says nothing about now.
         (replace(RUNNING, restarts=1), 1, None),
-        (replace(RUNNING, restarts=2, exit_code=3), 1, "it exited with code 3"),
+        (replace(RUNNING, restarts=2), 1, "it ended and was started again"),
+        (replace(RUNNING, status="restarting", restarts=2, exit_code=3), 1, "it exited with code 3"),
         (replace(RUNNING, status="restarting", exit_code=1), 0, "it exited with code 1"),
         (replace(RUNNING, health="unhealthy"), 0, "its health check fails"),
         (replace(RUNNING, health="starting"), 0, None),

@@ -58,6 +58,9 @@ _STATUS_PATIENCE_S = 60.0
 # A worker without a health check is given this long to fall over.
 _WORKERS_SETTLE_S = 1.0
 _LOOK_EVERY_S = 0.2
+# Docker forgets the exit code when it starts a container again: the next end tells it, and comes soon in a crash loop.
+_NEXT_END_S = 5.0
+_STARTED_AGAIN = "it ended and was started again"
 _LOG_LINES = 15
 _SERVICE_LABEL = "com.docker.compose.service"
 _HASH_LABEL = "com.docker.compose.config-hash"
@@ -359,7 +362,11 @@ class ComposeDriver(Driver):
             waiting = []
             for name in workers:
                 container = present.get(name)
-                reason = worker_trouble(container, restarts.setdefault(name, container.restarts if container else 0))
+                before = restarts.setdefault(name, container.restarts if container else 0)
+                reason = worker_trouble(container, before)
+                if reason == _STARTED_AGAIN and clock.monotonic() - begun < _NEXT_END_S:
+                    waiting.append(name)
+                    continue
                 late = clock.monotonic() - begun >= limit_s
                 if reason is None and container is not None and container.health == "starting":
                     waiting.append(name)
@@ -450,8 +457,10 @@ def worker_trouble(container: Container | None, restarts_before: int) -> str | N
         return "it is gone"
     if container.oom_killed:
         return "it was killed for using more memory than it may (out of memory)"
-    if container.restarts > restarts_before or container.status in ("exited", "dead", "restarting"):
+    if container.status in ("exited", "dead", "restarting"):
         return f"it exited with code {container.exit_code}"
+    if container.restarts > restarts_before:
+        return _STARTED_AGAIN
     return "its health check fails" if container.health == "unhealthy" else None
 
 
