@@ -92,7 +92,7 @@ def test_sql_files_are_their_versions_in_order_without_what_undoes(files: list[s
         "-- migrate:up\nCREATE TABLE t (id int);\n-- migrate:down\nDROP TABLE t;\n",
         "-- +goose Up\nCREATE TABLE t (id int);\n-- +goose Down\nDROP TABLE t;\n",
         "-- +migrate Up\nCREATE TABLE t (id int);\n\n-- +migrate Down\nDROP TABLE t;\n",
-        "--migrate:down\nDROP TABLE t;\n--migrate:up transaction:false\nCREATE TABLE t (id int);",
+        "--migrate:up transaction:false\nCREATE TABLE t (id int);\n--migrate:down\nDROP TABLE t;",
     ],
 )
 def test_the_section_that_undoes_is_not_judged(text: str) -> None:
@@ -100,6 +100,29 @@ def test_the_section_that_undoes_is_not_judged(text: str) -> None:
 
     assert "DROP" not in one.sql
     assert verdict(one) is Verdict.EXPAND
+
+
+_SECTIONS = "-- migrate:up\nSELECT 1;\n-- migrate:down\nDROP TABLE t;\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        (SQL, "V1__a.sql", _SECTIONS),
+        (SQL, "R__a.sql", _SECTIONS),
+        (SQL, "1_a.up.sql", _SECTIONS),
+        (EXEC, "a.sql", _SECTIONS),
+        (SQL, "1_a.sql", "-- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:down\nDROP TABLE t;\n-- migrate:up\nSELECT 1;\n"),
+        (SQL, "1_a.sql", "-- +goose Up\nSELECT 1;\n-- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:up\nSELECT 1;\n  -- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:up\nSELECT 1;\n-- migrate:down-to-earth\nDROP TABLE t;\n"),
+    ],
+)
+def test_what_the_tool_runs_is_judged_whatever_its_comments_say(kind: MigratorKind, name: str, text: str) -> None:
+    (one,) = read_named(kind, {name: text})
+
+    assert verdict(one) is Verdict.CONTRACT
 
 
 @pytest.mark.parametrize(
@@ -276,7 +299,21 @@ def test_what_an_upgrade_does_not_plainly_do_is_for_a_person(body: str) -> None:
     assert verdict(one) is Verdict.REVIEW
 
 
-@pytest.mark.parametrize("head", ["op = pretend()", "run_something()", "def f(op): pass"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "op = pretend()",
+        "run_something()",
+        "def f(op): pass",
+        "done = op.execute('DROP TABLE users')",
+        "done: object = [op.drop_table('users')]",
+        "def f(done=op.drop_table('users')): pass",
+        "class Done:\n    op.drop_table('users')",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n    op.drop_table('users')",
+        "from elsewhere import upgrade",
+        "upgrade = pretend",
+    ],
+)
 def test_a_module_that_plays_with_what_it_calls_is_for_a_person(head: str) -> None:
     assert verdict(upgrade('op.add_column("t", sa.Column("a", sa.Text()))', head)) is Verdict.REVIEW
 
@@ -289,6 +326,22 @@ def test_statements_stand_on_the_lines_of_their_file() -> None:
     judged = upgrade(body).judgements()
 
     assert [(one.line, one.verdict) for one in judged] == [(12, Verdict.EXPAND), (13, Verdict.CONTRACT)]
+
+
+_COMMENTED = 'QUERY = """\n-- what was long unused\nDROP TABLE people;\n"""'
+
+
+@pytest.mark.parametrize("body", ["op.execute(QUERY)", "op.execute(sa.text(QUERY))"])
+def test_a_comment_in_a_named_statement_hides_nothing(body: str) -> None:
+    (judged,) = upgrade(body, _COMMENTED).judgements()
+
+    assert (judged.verdict, judged.statement) == (Verdict.CONTRACT, "-- what was long unused DROP TABLE people;")
+
+
+def test_a_comment_in_an_expression_hides_nothing() -> None:
+    one = upgrade('op.add_column("t", sa.Column("a", sa.Text(), sa.CheckConstraint("true) -- "), unique=True))')
+
+    assert verdict(one) is Verdict.REVIEW
 
 
 def test_an_operation_is_told_in_the_words_of_its_file() -> None:
@@ -407,8 +460,40 @@ def test_what_operations_do_not_plainly_do_is_for_a_person(operations: str) -> N
     assert verdict(django(operations)) is Verdict.REVIEW
 
 
-def test_methods_of_a_migration_are_for_a_person() -> None:
-    assert verdict(django("", "    def apply(self, *args):\n        pass\n")) is Verdict.REVIEW
+_DROPS = "[migrations.RunSQL('DROP TABLE items')]"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "    def apply(self, *args):\n        pass\n",
+        f"    operations += {_DROPS}\n",
+        f"    if True:\n        operations = {_DROPS}\n",
+        f"    for operations in [{_DROPS}]:\n        pass\n",
+        f"    others = operations = {_DROPS}\n",
+        f"    operations.extend({_DROPS})\n",
+        f"Migration.operations = {_DROPS}\n",
+        f"Migration.operations: list = {_DROPS}\n",
+        "Migration = decorated\n",
+    ],
+)
+def test_a_migration_that_is_no_plain_list_of_operations_is_for_a_person(more: str) -> None:
+    assert verdict(django("", more)) is Verdict.REVIEW
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "class Migration(Other)",
+        "class Migration(migrations.Migration, Other)",
+        "@decorated\nclass Migration(migrations.Migration)",
+        "class Migration(migrations.Migration, metaclass=Other)",
+    ],
+)
+def test_a_migration_whose_operations_may_come_from_elsewhere_is_for_a_person(head: str) -> None:
+    text = _module("", "").replace("class Migration(migrations.Migration)", head)
+
+    assert verdict(read_named(DJANGO, {"a/migrations/1.py": text})[0]) is Verdict.REVIEW
 
 
 @pytest.mark.parametrize(

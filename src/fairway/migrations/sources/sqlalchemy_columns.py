@@ -147,6 +147,8 @@ class Columns:
         text = python.text_of(node, self._constants)
         if text is None:
             raise Unclear(f"{python.written(node) if node is not None else 'an expression'} is no literal")
+        if "--" in text or "/*" in text:
+            raise Unclear("a comment in an expression, which may hide what follows it")
         return text
 
     def _beside(self, node: ast.expr) -> str:
