@@ -242,6 +242,16 @@ def test_a_chain_that_is_none_is_refused_with_the_file(files: dict[str, str], sa
             'op.create_foreign_key(None, "t", "o", ["a"], ["id"], ondelete="CASCADE")',
             ['ALTER TABLE "t" ADD FOREIGN KEY ("a") REFERENCES "o" ("id") ON DELETE CASCADE'],
         ),
+        (
+            'op.create_foreign_key("f", "t", "o", ["a"], ["id"], deferrable=True, initially="DEFERRED")',
+            [
+                'ALTER TABLE "t" ADD CONSTRAINT "f" FOREIGN KEY ("a") REFERENCES "o" ("id") DEFERRABLE INITIALLY DEFERRED'
+            ],
+        ),
+        (
+            'op.add_column("t", sa.Column("a", sa.Text()), if_not_exists=True)',
+            ['ALTER TABLE "t" ADD COLUMN IF NOT EXISTS "a" text'],
+        ),
         ('op.drop_constraint("u", "t", type_="unique")', ['ALTER TABLE "t" DROP CONSTRAINT "u"']),
         (
             'with op.batch_alter_table("t") as batch:\n        batch.drop_column("a")',
@@ -283,6 +293,15 @@ def test_what_an_upgrade_plainly_does_becomes_sql(body: str, sql: list[str]) -> 
         'op.add_column("t", sa.Column("a", sa.Text(), **options))',
         "op.add_column(*arguments)",
         'op.drop_column("t", "a", mssql_drop_check=True)',
+        'op.create_unique_constraint("u", "t", ["a"], postgresql_nulls_not_distinct=True)',
+        'op.create_primary_key("u", "t", ["a"], postgresql_include=["b"])',
+        'op.create_check_constraint("u", "t", "a > 0", no_inherit=True)',
+        'op.create_foreign_key("u", "t", "o", ["a"], ["id"], match="FULL")',
+        'op.create_table("t", sa.Column("a", sa.Text()), sa.UniqueConstraint("a", postgresql_nulls_not_distinct=True))',
+        'op.create_table("t", sa.Column("a", sa.Text(), sa.ForeignKey("o.id", match="FULL")))',
+        'with op.batch_alter_table("t") as batch: batch.create_unique_constraint("u", ["a"], other=True)',
+        'op.execute("SELECT 1"' + ' + ""' * 1500 + ")",
+        "op.execute(LONG)",
         "help_me()",
         'session.execute("SELECT 1")',
         'op.invented("t")',
@@ -291,7 +310,7 @@ def test_what_an_upgrade_plainly_does_becomes_sql(body: str, sql: list[str]) -> 
     ],
 )
 def test_what_an_upgrade_does_not_plainly_do_is_for_a_person(body: str) -> None:
-    one = upgrade(body, 'CHANGED = "SELECT 1"\nCHANGED = "SELECT 2"')
+    one = upgrade(body, 'CHANGED = "SELECT 1"; LONG = "SELECT 1"' + ' + ""' * 1500 + '\nCHANGED = "SELECT 2"')
 
     assert [told.verdict for told in one.told] == [Verdict.REVIEW]
     assert one.told[0].reason
@@ -453,6 +472,8 @@ def test_what_operations_plainly_do_becomes_sql(operations: str, sql: list[str])
         "migrations.AlterField('item', 'gone', models.TextField())",
         "migrations.AddIndex('item', models.Index(Upper('title'), name='i'))",
         "migrations.AddConstraint('item', ExclusionConstraint(name='x'))",
+        "migrations.AddField('item', 'a', models.TextField(null=True)), "
+        "migrations.AddConstraint('item', models.UniqueConstraint(fields=['a'], name='u', nulls_distinct=False))",
         "*more",
     ],
 )
