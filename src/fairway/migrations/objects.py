@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +20,15 @@ _SETTINGS = frozenset(
         "idle_in_transaction_session_timeout",
         "transaction_timeout",
         "client_min_messages",
-        "application_name",
         "work_mem",
         "maintenance_work_mem",
         "max_parallel_maintenance_workers",
         "deadlock_timeout",
     ]
 )
+#: Those that hold a migration to a limit; what it sets them to must be one.
+_LIMITS = frozenset(("lock_timeout", "statement_timeout"))
+_LIMIT = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]*)?)\s*(?:ms|s|min|h|d)?\s*")
 _GONE = frozenset(
     [
         "TABLE",
@@ -219,8 +222,10 @@ def alter_sequence(tree: Any, made: Made) -> Iterator[Finding]:
     if made.others.get(name) == "OBJECT_SEQUENCE":
         yield Finding(rules.NEW_OBJECT)
     else:
-        owned = all(node.def_elem.defname == "owned_by" for node in tree.options)
-        yield Finding(rules.STORAGE if owned else rules.SEQUENCE)
+        # A sequence that a column owns goes with it, whoever else takes numbers from it.
+        options = [node.def_elem for node in tree.options]
+        free = len(options) == 1 and options[0].defname == "owned_by" and words(options[0].arg.list.items) == ("none",)
+        yield Finding(rules.STORAGE if free else rules.SEQUENCE)
 
 
 def grant(tree: Any, made: Made) -> Iterator[Finding]:
@@ -239,10 +244,24 @@ def grant(tree: Any, made: Made) -> Iterator[Finding]:
 
 def setting(tree: Any, made: Made) -> Iterator[Finding]:
     """Judge a SET or RESET of the session's settings."""
-    known = tree.name.lower() in _SETTINGS and label(tree, "kind") in (
-        "VAR_SET_VALUE", "VAR_SET_DEFAULT", "VAR_RESET"
-    )  # fmt: skip
+    name, kind = tree.name.lower(), label(tree, "kind")
+    known = name in _SETTINGS and kind in ("VAR_SET_VALUE", "VAR_SET_DEFAULT", "VAR_RESET")
+    # The default is what the session began with: the limits that the migrator was given.
+    if name in _LIMITS and kind == "VAR_SET_VALUE":
+        known = _is_limit(tree)
     yield Finding(rules.SESSION if known else rules.SETTING, f'"{tree.name}"' if tree.name else "")
+
+
+def _is_limit(tree: Any) -> bool:
+    """Say whether a time limit is set to one: 0, and what is rounded to it, is none."""
+    if len(tree.args) != 1 or inner(tree.args[0])[0] != "a_const":
+        return False
+    value = tree.args[0].a_const
+    text = {"ival": str(value.ival.ival), "fval": value.fval.fval, "sval": value.sval.sval}.get(
+        value.WhichOneof("val") or "", ""
+    )
+    found = _LIMIT.fullmatch(text)
+    return found is not None and float(found["number"]) >= 1
 
 
 def session(tree: Any, made: Made) -> Iterator[Finding]:

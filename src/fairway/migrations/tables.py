@@ -18,6 +18,9 @@ _SERIAL = frozenset(("serial", "bigserial", "smallserial", "serial2", "serial4",
 #: Keys that are made once: nobody changes the value of an id.
 _SURROGATE = ((), ("id",), ("uuid",))
 
+#: What PostgreSQL does first of one ALTER TABLE, wherever it is written.
+_FIRST = frozenset(("AT_DropColumn", "AT_DropConstraint", "AT_DropNotNull", "AT_DropExpression", "AT_DropIdentity"))
+
 _OLD_TABLE = {
     "AT_DropColumn": rules.DROP_COLUMN,
     "AT_SetNotNull": rules.SET_NOT_NULL,
@@ -164,8 +167,8 @@ def alter_table(tree: Any, made: Made) -> Iterator[Finding]:
     """Judge each part of an ALTER TABLE, and note what it makes."""
     name = relation(tree.relation)
     kind = label(tree, "objtype")
-    for node in tree.cmds:
-        command = node.alter_table_cmd
+    commands = [node.alter_table_cmd for node in tree.cmds]
+    for command in sorted(commands, key=lambda one: label(one, "subtype") not in _FIRST):
         if kind == "OBJECT_TABLE":
             yield from (_on_new if name in made.tables else _on_old)(name, command, made)
         elif kind == "OBJECT_TYPE":

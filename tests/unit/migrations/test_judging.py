@@ -85,6 +85,32 @@ def test_a_text_that_cannot_be_read_is_one_review_that_says_why(text: str, line:
     assert why in found.reason
 
 
+@pytest.mark.parametrize(
+    ("sql", "verdict"),
+    [
+        # Of one ALTER TABLE, PostgreSQL drops first, wherever that stands.
+        ("ALTER TABLE users ADD COLUMN name text, DROP COLUMN name", Verdict.CONTRACT),
+        ("ALTER TABLE users ADD COLUMN extra text, ADD COLUMN more text", Verdict.EXPAND),
+        ("SET lock_timeout = 0", Verdict.REVIEW),
+        ("SET LOCAL lock_timeout TO '0'", Verdict.REVIEW),
+        ("SET statement_timeout = '0s'", Verdict.REVIEW),
+        ("SET statement_timeout = '0.4 ms'", Verdict.REVIEW),
+        ("SET statement_timeout = '300us'", Verdict.REVIEW),
+        ("SET statement_timeout = '0x0'", Verdict.REVIEW),
+        ("SET lock_timeout TO DEFAULT", Verdict.EXPAND),
+        ("SET application_name = 'psql'", Verdict.REVIEW),
+        ("SET statement_timeout = 5000", Verdict.EXPAND),
+        ("SET LOCAL statement_timeout = '1.5 min'", Verdict.EXPAND),
+        ("SET work_mem = 0", Verdict.EXPAND),
+        ("ALTER SEQUENCE s OWNED BY NONE", Verdict.EXPAND),
+        ("ALTER SEQUENCE s OWNED BY users.id", Verdict.REVIEW),
+        ("ALTER SEQUENCE s", Verdict.REVIEW),
+    ],
+)
+def test_what_looks_like_something_harmless_is_not_taken_for_it(sql: str, verdict: Verdict) -> None:
+    assert worst(one.verdict for one in judge_sql(sql)) is verdict
+
+
 def test_many_rows_are_no_deep_expression() -> None:
     rows = ", ".join(f"({n}, 'name'::text, ARRAY[1, 2])" for n in range(20_000))
     assert worst(

@@ -92,7 +92,7 @@ def test_sql_files_are_their_versions_in_order_without_what_undoes(files: list[s
         "-- migrate:up\nCREATE TABLE t (id int);\n-- migrate:down\nDROP TABLE t;\n",
         "-- +goose Up\nCREATE TABLE t (id int);\n-- +goose Down\nDROP TABLE t;\n",
         "-- +migrate Up\nCREATE TABLE t (id int);\n\n-- +migrate Down\nDROP TABLE t;\n",
-        "--migrate:down\nDROP TABLE t;\n--migrate:up transaction:false\nCREATE TABLE t (id int);",
+        "--migrate:up transaction:false\nCREATE TABLE t (id int);\n--migrate:down\nDROP TABLE t;",
     ],
 )
 def test_the_section_that_undoes_is_not_judged(text: str) -> None:
@@ -100,6 +100,29 @@ def test_the_section_that_undoes_is_not_judged(text: str) -> None:
 
     assert "DROP" not in one.sql
     assert verdict(one) is Verdict.EXPAND
+
+
+_SECTIONS = "-- migrate:up\nSELECT 1;\n-- migrate:down\nDROP TABLE t;\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        (SQL, "V1__a.sql", _SECTIONS),
+        (SQL, "R__a.sql", _SECTIONS),
+        (SQL, "1_a.up.sql", _SECTIONS),
+        (EXEC, "a.sql", _SECTIONS),
+        (SQL, "1_a.sql", "-- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:down\nDROP TABLE t;\n-- migrate:up\nSELECT 1;\n"),
+        (SQL, "1_a.sql", "-- +goose Up\nSELECT 1;\n-- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:up\nSELECT 1;\n  -- migrate:down\nDROP TABLE t;\n"),
+        (SQL, "1_a.sql", "-- migrate:up\nSELECT 1;\n-- migrate:down-to-earth\nDROP TABLE t;\n"),
+    ],
+)
+def test_what_the_tool_runs_is_judged_whatever_its_comments_say(kind: MigratorKind, name: str, text: str) -> None:
+    (one,) = read_named(kind, {name: text})
+
+    assert verdict(one) is Verdict.CONTRACT
 
 
 @pytest.mark.parametrize(
@@ -219,6 +242,16 @@ def test_a_chain_that_is_none_is_refused_with_the_file(files: dict[str, str], sa
             'op.create_foreign_key(None, "t", "o", ["a"], ["id"], ondelete="CASCADE")',
             ['ALTER TABLE "t" ADD FOREIGN KEY ("a") REFERENCES "o" ("id") ON DELETE CASCADE'],
         ),
+        (
+            'op.create_foreign_key("f", "t", "o", ["a"], ["id"], deferrable=True, initially="DEFERRED")',
+            [
+                'ALTER TABLE "t" ADD CONSTRAINT "f" FOREIGN KEY ("a") REFERENCES "o" ("id") DEFERRABLE INITIALLY DEFERRED'
+            ],
+        ),
+        (
+            'op.add_column("t", sa.Column("a", sa.Text()), if_not_exists=True)',
+            ['ALTER TABLE "t" ADD COLUMN IF NOT EXISTS "a" text'],
+        ),
         ('op.drop_constraint("u", "t", type_="unique")', ['ALTER TABLE "t" DROP CONSTRAINT "u"']),
         (
             'with op.batch_alter_table("t") as batch:\n        batch.drop_column("a")',
@@ -260,6 +293,15 @@ def test_what_an_upgrade_plainly_does_becomes_sql(body: str, sql: list[str]) -> 
         'op.add_column("t", sa.Column("a", sa.Text(), **options))',
         "op.add_column(*arguments)",
         'op.drop_column("t", "a", mssql_drop_check=True)',
+        'op.create_unique_constraint("u", "t", ["a"], postgresql_nulls_not_distinct=True)',
+        'op.create_primary_key("u", "t", ["a"], postgresql_include=["b"])',
+        'op.create_check_constraint("u", "t", "a > 0", no_inherit=True)',
+        'op.create_foreign_key("u", "t", "o", ["a"], ["id"], match="FULL")',
+        'op.create_table("t", sa.Column("a", sa.Text()), sa.UniqueConstraint("a", postgresql_nulls_not_distinct=True))',
+        'op.create_table("t", sa.Column("a", sa.Text(), sa.ForeignKey("o.id", match="FULL")))',
+        'with op.batch_alter_table("t") as batch: batch.create_unique_constraint("u", ["a"], other=True)',
+        'op.execute("SELECT 1"' + ' + ""' * 1500 + ")",
+        "op.execute(LONG)",
         "help_me()",
         'session.execute("SELECT 1")',
         'op.invented("t")',
@@ -268,7 +310,7 @@ def test_what_an_upgrade_plainly_does_becomes_sql(body: str, sql: list[str]) -> 
     ],
 )
 def test_what_an_upgrade_does_not_plainly_do_is_for_a_person(body: str) -> None:
-    one = upgrade(body, 'CHANGED = "SELECT 1"\nCHANGED = "SELECT 2"')
+    one = upgrade(body, 'CHANGED = "SELECT 1"; LONG = "SELECT 1"' + ' + ""' * 1500 + '\nCHANGED = "SELECT 2"')
 
     assert [told.verdict for told in one.told] == [Verdict.REVIEW]
     assert one.told[0].reason
@@ -276,7 +318,21 @@ def test_what_an_upgrade_does_not_plainly_do_is_for_a_person(body: str) -> None:
     assert verdict(one) is Verdict.REVIEW
 
 
-@pytest.mark.parametrize("head", ["op = pretend()", "run_something()", "def f(op): pass"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "op = pretend()",
+        "run_something()",
+        "def f(op): pass",
+        "done = op.execute('DROP TABLE users')",
+        "done: object = [op.drop_table('users')]",
+        "def f(done=op.drop_table('users')): pass",
+        "class Done:\n    op.drop_table('users')",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n    op.drop_table('users')",
+        "from elsewhere import upgrade",
+        "upgrade = pretend",
+    ],
+)
 def test_a_module_that_plays_with_what_it_calls_is_for_a_person(head: str) -> None:
     assert verdict(upgrade('op.add_column("t", sa.Column("a", sa.Text()))', head)) is Verdict.REVIEW
 
@@ -289,6 +345,22 @@ def test_statements_stand_on_the_lines_of_their_file() -> None:
     judged = upgrade(body).judgements()
 
     assert [(one.line, one.verdict) for one in judged] == [(12, Verdict.EXPAND), (13, Verdict.CONTRACT)]
+
+
+_COMMENTED = 'QUERY = """\n-- what was long unused\nDROP TABLE people;\n"""'
+
+
+@pytest.mark.parametrize("body", ["op.execute(QUERY)", "op.execute(sa.text(QUERY))"])
+def test_a_comment_in_a_named_statement_hides_nothing(body: str) -> None:
+    (judged,) = upgrade(body, _COMMENTED).judgements()
+
+    assert (judged.verdict, judged.statement) == (Verdict.CONTRACT, "-- what was long unused DROP TABLE people;")
+
+
+def test_a_comment_in_an_expression_hides_nothing() -> None:
+    one = upgrade('op.add_column("t", sa.Column("a", sa.Text(), sa.CheckConstraint("true) -- "), unique=True))')
+
+    assert verdict(one) is Verdict.REVIEW
 
 
 def test_an_operation_is_told_in_the_words_of_its_file() -> None:
@@ -400,6 +472,8 @@ def test_what_operations_plainly_do_becomes_sql(operations: str, sql: list[str])
         "migrations.AlterField('item', 'gone', models.TextField())",
         "migrations.AddIndex('item', models.Index(Upper('title'), name='i'))",
         "migrations.AddConstraint('item', ExclusionConstraint(name='x'))",
+        "migrations.AddField('item', 'a', models.TextField(null=True)), "
+        "migrations.AddConstraint('item', models.UniqueConstraint(fields=['a'], name='u', nulls_distinct=False))",
         "*more",
     ],
 )
@@ -407,8 +481,40 @@ def test_what_operations_do_not_plainly_do_is_for_a_person(operations: str) -> N
     assert verdict(django(operations)) is Verdict.REVIEW
 
 
-def test_methods_of_a_migration_are_for_a_person() -> None:
-    assert verdict(django("", "    def apply(self, *args):\n        pass\n")) is Verdict.REVIEW
+_DROPS = "[migrations.RunSQL('DROP TABLE items')]"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "    def apply(self, *args):\n        pass\n",
+        f"    operations += {_DROPS}\n",
+        f"    if True:\n        operations = {_DROPS}\n",
+        f"    for operations in [{_DROPS}]:\n        pass\n",
+        f"    others = operations = {_DROPS}\n",
+        f"    operations.extend({_DROPS})\n",
+        f"Migration.operations = {_DROPS}\n",
+        f"Migration.operations: list = {_DROPS}\n",
+        "Migration = decorated\n",
+    ],
+)
+def test_a_migration_that_is_no_plain_list_of_operations_is_for_a_person(more: str) -> None:
+    assert verdict(django("", more)) is Verdict.REVIEW
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "class Migration(Other)",
+        "class Migration(migrations.Migration, Other)",
+        "@decorated\nclass Migration(migrations.Migration)",
+        "class Migration(migrations.Migration, metaclass=Other)",
+    ],
+)
+def test_a_migration_whose_operations_may_come_from_elsewhere_is_for_a_person(head: str) -> None:
+    text = _module("", "").replace("class Migration(migrations.Migration)", head)
+
+    assert verdict(read_named(DJANGO, {"a/migrations/1.py": text})[0]) is Verdict.REVIEW
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,10 @@ def _upgrade(path: str, module: ast.Module, script: Script) -> tuple[Judgement, 
     told = [
         review(node, "this runs when the file is loaded, before any migration")
         for node in module.body
-        if not _harmless(node)
+        if not _harmless(node) or _runs(node, _of_alembic(module))
+    ]
+    told += [
+        review(node, "it may give upgrade() another meaning") for node in module.body if "upgrade" in _given_by(node)
     ]
     function = functions[-1]
     if len(functions) > 1 or function.decorator_list or isinstance(function, ast.AsyncFunctionDef):
@@ -162,7 +165,7 @@ def _harmless(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     if isinstance(node, ast.If):
-        return python.last_name(node.test) == "TYPE_CHECKING"
+        return python.last_name(node.test) == "TYPE_CHECKING" and not node.orelse
     return isinstance(
         node,
         ast.Import
@@ -173,6 +176,38 @@ def _harmless(node: ast.stmt) -> bool:
         | ast.ClassDef
         | ast.AsyncFunctionDef,
     )
+
+
+def _runs(node: ast.stmt, names: frozenset[str]) -> bool:
+    """Say whether a statement calls something of Alembic's when the file is loaded: all of it but functions' bodies."""
+    parts: list[ast.AST] = [node]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        parts = [*node.decorator_list, *node.args.defaults, *(one for one in node.args.kw_defaults if one is not None)]
+    calls = [one for part in parts for one in ast.walk(part) if isinstance(one, ast.Call)]
+    return any(isinstance(one, ast.Name) and one.id in names for call in calls for one in ast.walk(call))
+
+
+def _of_alembic(module: ast.Module) -> frozenset[str]:
+    """Return every name that a module imports from Alembic."""
+    names: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "alembic":
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            mine = [alias for alias in node.names if alias.name.split(".")[0] == "alembic"]
+            names |= {alias.asname or "alembic" for alias in mine}
+    return frozenset(names)
+
+
+def _given_by(node: ast.stmt) -> set[str]:
+    """Return the names that a statement other than a function gives a meaning."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name for alias in node.names}
+    if isinstance(node, ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)}
+    return set()
 
 
 def _names_of_op(module: ast.Module) -> frozenset[str]:

@@ -160,15 +160,17 @@ class Operations:
     def _add_column(self, call: Call) -> list[str]:
         call.only("schema", "table_name", "column", "if_not_exists")
         name = self._text(call.argument(0, "table_name"))
-        return self._add(name, self._table(name, call), call.argument(1, "column"))
+        exists = self._flag(call, "if_not_exists")
+        return self._add(name, self._table(name, call), call.argument(1, "column"), if_not_exists=exists)
 
     def _batch_add_column(self, call: Call, table: str) -> list[str]:
         call.only("column", "insert_before", "insert_after")
         return self._add(table.strip('"'), table, call.argument(0, "column"))
 
-    def _add(self, name: str, table: str, node: ast.expr | None) -> list[str]:
+    def _add(self, name: str, table: str, node: ast.expr | None, *, if_not_exists: bool = False) -> list[str]:
         column, after = self._columns.column(node, table, name)
-        return [f"ALTER TABLE {table} ADD COLUMN {column}", *after]
+        exists = "IF NOT EXISTS " if if_not_exists else ""
+        return [f"ALTER TABLE {table} ADD COLUMN {exists}{column}", *after]
 
     def _drop_column(self, call: Call) -> list[str]:
         call.only("schema", "table_name", "column_name", "if_exists")
@@ -255,21 +257,26 @@ class Operations:
         return f"DROP INDEX {concurrently}{exists}{self._table(self._text(call.argument(0, 'index_name')), call)}"
 
     def _unique(self, call: Call) -> list[str]:
+        call.only("constraint_name", "table_name", "columns", "schema")
         table = self._table(self._text(call.argument(1, "table_name")), call)
         return self._constraint(call, table, f"UNIQUE ({self._listed(call.argument(2, 'columns'))})")
 
     def _batch_unique(self, call: Call, table: str) -> list[str]:
+        call.only("constraint_name", "columns")
         return self._constraint(call, table, f"UNIQUE ({self._listed(call.argument(1, 'columns'))})")
 
     def _primary(self, call: Call) -> list[str]:
+        call.only("constraint_name", "table_name", "columns", "schema")
         table = self._table(self._text(call.argument(1, "table_name")), call)
         return self._constraint(call, table, f"PRIMARY KEY ({self._listed(call.argument(2, 'columns'))})")
 
     def _check(self, call: Call) -> list[str]:
+        call.only("constraint_name", "table_name", "condition", "schema", "postgresql_not_valid")
         table = self._table(self._text(call.argument(1, "table_name")), call)
         return self._constraint(call, table, f"CHECK ({self._columns.expression(call.argument(2, 'condition'))})")
 
     def _batch_check(self, call: Call, table: str) -> list[str]:
+        call.only("constraint_name", "condition", "postgresql_not_valid")
         return self._constraint(call, table, f"CHECK ({self._columns.expression(call.argument(1, 'condition'))})")
 
     def _foreign(self, call: Call) -> list[str]:
@@ -282,6 +289,10 @@ class Operations:
         return self._refers(call, table, 1)
 
     def _refers(self, call: Call, source: str, first: int) -> list[str]:
+        call.only(
+            "constraint_name", "source_table", "referent_table", "local_cols", "remote_cols", "ondelete", "onupdate",
+            "source_schema", "referent_schema", "deferrable", "initially", "postgresql_not_valid",
+        )  # fmt: skip
         target = self._name(call.argument(first, "referent_table"))
         schema = call.options.get("referent_schema")
         target = f"{self._name(schema)}.{target}" if schema is not None else target
@@ -292,6 +303,8 @@ class Operations:
             for name in ("ondelete", "onupdate")
             if name in call.options
         )
+        tail += " DEFERRABLE" if self._flag(call, "deferrable") else ""
+        tail += f" INITIALLY {self._text(call.options['initially'])}" if "initially" in call.options else ""
         return self._constraint(call, source, f"FOREIGN KEY ({columns}) REFERENCES {target} ({others}){tail}")
 
     def _constraint(self, call: Call, table: str, body: str) -> list[str]:

@@ -113,10 +113,11 @@ def _migration(path: str, body: bytes, app: str) -> _Migration | None:
         and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
     ]
     told += [
-        review(node, "a migration with methods of its own does what these do")
-        for node in classes[0].body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        review(node, "this may change the migration's operations")
+        for node in module.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _gives_away(node)
     ]
+    told += _not_plain(classes[0], module)
     return _Migration(
         source=Source(f"{app}.{name}", path, Digest.of(body), ""),
         app=app,
@@ -127,6 +128,46 @@ def _migration(path: str, body: bytes, app: str) -> _Migration | None:
         replaces=_pairs(path, said.get("replaces")),
         told=tuple(told),
     )
+
+
+def _gives_away(node: ast.Assign | ast.AnnAssign) -> bool:
+    """Say whether an assignment gives the class another meaning, or a part of it."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(not isinstance(one, ast.Name) or one.id == "Migration" for one in targets)
+
+
+def _not_plain(body: ast.ClassDef, module: ast.Module) -> list[Judgement]:
+    """Judge what of a class is no plain assignment: from there, operations may come that nobody has read."""
+    told = []
+    direct = any(
+        isinstance(node, ast.ImportFrom)
+        and node.module in ("django.db.migrations", "django.db.migrations.migration")
+        and any(alias.name == "Migration" and alias.asname is None for alias in node.names)
+        for node in module.body
+    )
+    bases = ["migrations.Migration", "django.db.migrations.Migration", *(["Migration"] if direct else [])]
+    if len(body.bases) != 1 or python.dotted(body.bases[0]) not in bases or body.keywords or body.decorator_list:
+        told.append(review(body, "what it does may come from elsewhere: from another class, or from a decorator"))
+    given: set[str] = set()
+    for node in body.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            told.append(review(node, "a migration with methods of its own does what these do"))
+            continue
+        name = _plain_name(node)
+        if name is None or (name and name in given):
+            told.append(review(node, "what is no plain assignment, each name once, is decided when it runs"))
+        given.add(name or "")
+    return told
+
+
+def _plain_name(node: ast.stmt) -> str | None:
+    """Return the name that a plain assignment gives; empty for what does nothing, None for anything else."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id
+    idle = isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    return "" if idle else None
 
 
 def _assigned(body: ast.ClassDef) -> dict[str, ast.expr]:

@@ -283,6 +283,10 @@ class Operations:
         constraint = call_of(node) if node is not None else None
         if constraint is None:
             raise Unclear("the constraint is no plain call")
+        constraint.only(
+            "name", "fields", "condition", "deferrable", "include", "opclasses", "check", "violation_error_message",
+            "violation_error_code",
+        )  # fmt: skip
         name = quoted(self._text(constraint, 9, "name"))
         table = quoted(model.table)
         if constraint.name == "UniqueConstraint" and "fields" in constraint.options:

@@ -12,7 +12,6 @@ from fairway.engine.contract.manifest import Verdict
 from fairway.engine.contract.names import Digest
 from fairway.migrations.judgement import Judgement
 from fairway.migrations.sources.source import Source, below, decoded, refuse_twice
-from fairway.migrations.sources.sql import without_down
 
 _NO_MIGRATIONS = (".md", ".rst")
 
@@ -35,7 +34,7 @@ def _source(directory: str, path: str, body: bytes) -> Source:
     digest = Digest.of(body)
     for ending in (".up.sql", ".sql"):
         if inside.lower().endswith(ending):
-            return Source(inside[: -len(ending)], path, digest, without_down(decoded(path, body)))
+            return Source(inside[: -len(ending)], path, digest, decoded(path, body))
     told = Judgement(
         Verdict.REVIEW,
         1,

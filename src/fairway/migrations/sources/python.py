@@ -90,19 +90,27 @@ def dotted(node: ast.expr) -> str:
 def text_of(node: ast.expr | None, constants: Mapping[str, str]) -> str | None:
     """Return the string that an expression certainly is; None when that cannot be said.
 
-    Literals, their sums, ``textwrap.dedent`` of one, and names of the module that stand for one.
+    Literals, their sums, ``textwrap.dedent`` of one, and names of the module that stand for one. One that is
+    too deeply nested to be read is none.
     """
+    try:
+        return _text_of(node, constants)
+    except RecursionError:
+        return None
+
+
+def _text_of(node: ast.expr | None, constants: Mapping[str, str]) -> str | None:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):
         return constants.get(node.id)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = text_of(node.left, constants), text_of(node.right, constants)
+        left, right = _text_of(node.left, constants), _text_of(node.right, constants)
         return None if left is None or right is None else left + right
     if isinstance(node, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in node.values):
         return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
     if isinstance(node, ast.Call) and dotted(node.func) in ("textwrap.dedent", "dedent") and len(node.args) == 1:
-        inner = text_of(node.args[0], constants)
+        inner = _text_of(node.args[0], constants)
         return None if inner is None else textwrap.dedent(inner)
     return None
 

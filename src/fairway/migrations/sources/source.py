@@ -60,8 +60,10 @@ class Script:
         line += sql[: sql.index(body[0])].count("\n")
         self._text += "\n" * max(0, line - 1 - self._text.count("\n"))
         if words:
-            self.spoken[self._text.count("\n") + 1] = one_line(words)
-            body = " ".join(body.split())
+            # Not folded into one line: a comment in it would hide what follows.
+            first = self._text.count("\n") + 1
+            lines = range(first, first + body.count("\n") + 1)
+            self.spoken.update(dict.fromkeys(lines, one_line(words)))
         # A comment at the end would swallow the semicolon.
         last = body.rsplit("\n", 1)[-1]
         self._text += body + ("\n;" if "--" in last else "" if body.endswith(";") else ";")

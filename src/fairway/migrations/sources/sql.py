@@ -20,7 +20,8 @@ _NUMBERED = re.compile(r"(?P<version>[0-9]+)(?![0-9])")
 _FLYWAY = re.compile(r"V(?P<version>[0-9]+(?:[._][0-9]+)*)__.*", re.IGNORECASE)
 _REPEATABLE = re.compile(r"R__(?P<name>.+)\.sql", re.IGNORECASE)
 _UNDO = re.compile(r"U[0-9]+(?:[._][0-9]+)*__.*", re.IGNORECASE)
-_SECTION = re.compile(r"\s*--\s*(?:migrate:|\+\s*(?:goose|migrate)\s+)(?P<way>up|down)\b", re.IGNORECASE)
+#: As the tools themselves find them; what they do not take for a marker is a comment, and what follows it is run.
+_SECTION = re.compile(r"--(?P<tool>\s*migrate:|\s*\+goose\s+| \+migrate\s+)(?P<way>up|down)(?:\s|$)", re.IGNORECASE)
 
 
 def counts(directory: str, path: str) -> bool:
@@ -39,7 +40,8 @@ def read(directory: str, files: Mapping[str, bytes]) -> tuple[Source, ...]:
         text = decoded(path, body)
         version = _version(path)
         again = version.startswith("R__")
-        sources.append(Source(version, path, Digest.of(body), without_down(text), again=again))
+        sql = text if again or _runs_whole(path) else without_down(text)
+        sources.append(Source(version, path, Digest.of(body), sql, again=again))
     sources.sort(key=lambda one: _order(one.id))
     refuse_twice(sources, "version")
     _refuse_same_number(sources)
@@ -47,13 +49,24 @@ def read(directory: str, files: Mapping[str, bytes]) -> tuple[Source, ...]:
 
 
 def without_down(text: str) -> str:
-    """Blank out the sections that undo, keeping every line where it is."""
-    way, lines = "up", []
+    """Blank out the sections that undo, keeping every line where it is.
+
+    One undoes only behind a section of the same tool that does: no tool takes it for one elsewhere.
+    """
+    undoes, began, lines = False, set(), []
     for line in text.split("\n"):
-        section = _SECTION.match(line)
-        way = section["way"].lower() if section else way
-        lines.append(line if way == "up" else "")
+        if section := _SECTION.match(line):
+            tool = section["tool"].strip().lower()
+            undoes = section["way"].lower() == "down" and tool in began
+            began |= set() if undoes else {tool} if section["way"].lower() == "up" else set()
+        lines.append("" if undoes else line)
     return "\n".join(lines)
+
+
+def _runs_whole(path: str) -> bool:
+    """Say whether a file is of a tool that knows no sections: Flyway, golang-migrate."""
+    name = PurePosixPath(path).name
+    return _FLYWAY.fullmatch(name) is not None or name.lower().endswith(".up.sql")
 
 
 def _version(path: str) -> str:

@@ -147,6 +147,8 @@ class Columns:
         text = python.text_of(node, self._constants)
         if text is None:
             raise Unclear(f"{python.written(node) if node is not None else 'an expression'} is no literal")
+        if "--" in text or "/*" in text:
+            raise Unclear("a comment in an expression, which may hide what follows it")
         return text
 
     def _beside(self, node: ast.expr) -> str:
@@ -165,6 +167,7 @@ class Columns:
         raise Unclear(f"{call.name} beside a column is not known here")
 
     def _references(self, call: Call) -> str:
+        call.only("column", "name", "ondelete", "onupdate", "deferrable", "initially", "info")
         target = python.text_of(call.argument(0, "column"), self._constants)
         if target is None or "." not in target:
             raise Unclear("what the foreign key refers to is no literal")
@@ -178,20 +181,29 @@ class Columns:
                 if action is None:
                     raise Unclear(f"{option} is no literal")
                 found += f" ON {option.removeprefix('on').upper()} {action}"
+        found += " DEFERRABLE" if self._flag(call, "deferrable") else ""
+        if "initially" in call.options:
+            when = python.text_of(call.options["initially"], self._constants)
+            if when is None:
+                raise Unclear("initially is no literal")
+            found += f" INITIALLY {when}"
         return found
 
     def _constraint(self, call: Call) -> str:
         named = python.text_of(_unwrapped(call.options.get("name")), self._constants)
         front = f"CONSTRAINT {quoted(named)} " if named else ""
         if call.name in ("PrimaryKeyConstraint", "UniqueConstraint"):
+            call.only("name", "info")
             columns = [python.text_of(one, self._constants) for one in call.arguments]
             if not columns or None in columns:
                 raise Unclear(f"the columns of {call.name} are no literals")
             what = "PRIMARY KEY" if call.name == "PrimaryKeyConstraint" else "UNIQUE"
             return f"{front}{what} ({', '.join(quoted(one) for one in columns if one)})"
         if call.name == "CheckConstraint":
+            call.only("sqltext", "name", "info")
             return f"{front}CHECK ({self.expression(call.argument(0, 'sqltext'))})"
         if call.name == "ForeignKeyConstraint":
+            call.only("columns", "refcolumns", "name", "ondelete", "onupdate", "deferrable", "initially", "info")
             own, targets = (self._strings(call.argument(n, key)) for n, key in ((0, "columns"), (1, "refcolumns")))
             here = ", ".join(quoted(one) for one in own)
             return f"{front}FOREIGN KEY ({here}) REFERENCES {_target(targets)}{self._actions(call)}"
