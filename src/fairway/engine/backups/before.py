@@ -17,7 +17,8 @@ from fairway.engine.spawn import spawn_logging_to
 from fairway.engine.state import read_state
 
 # Another dump that is under way is waited for: it would stand in the way of the migration, too.
-_OTHER_BACKUP_PATIENCE_S = 3600.0
+# However long it takes: whoever deploys may cancel.
+_OTHER_BACKUP_PATIENCE_S = 24 * 3600.0
 
 
 def back_up(
