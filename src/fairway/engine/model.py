@@ -182,7 +182,8 @@ def supporting_services(model: Model, roles: ComposeRoles) -> list[str]:
     return [name for name, service in _services(model).items() if name not in moved and not service.get("profiles")]
 
 
-_POSTGRES = re.compile(r"(?:.*/)?postgres(?:ql)?(?:[:@].*)?")
+# The server itself, and it with the extensions that many an application needs.
+_POSTGRES = re.compile(r"(?:.*/)?(?:postgres(?:ql)?|postgis|pgvector|timescaledb(?:-ha)?)(?:[:@].*)?")
 
 
 def is_postgres(image: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Callable
 
 from fairway.engine import clock, docker, retire
 from fairway.engine.accept import settle
+from fairway.engine.backups.store import RESTORE_RECORD
 from fairway.engine.contract.errors import Failed, FairwayError, Unreachable
 from fairway.engine.deployment import Deployment
 from fairway.engine.hostconfig import HostConfig
@@ -25,6 +26,7 @@ Say = Callable[[str], None]
 _DOCKER_PATIENCE_S = 300.0
 _LOCK_PATIENCE_S = 600.0
 _EDGE_PATIENCE_S = 30.0
+_DATABASE_PATIENCE_S = 60.0
 
 
 def recover_host(layout: Layout, host: HostConfig, say: Say) -> None:
@@ -78,7 +80,7 @@ def _resume_edge(layout: Layout, host: HostConfig, say: Say) -> None:
 
 def _bring_up(deployment: Deployment, say: Say) -> None:
     """Go through the parts in the order in which they need each other; one that fails does not stop the others."""
-    parts: tuple[Callable[[Deployment, Say], None], ...] = (_services, _slot, _traffic, _workers)
+    parts: tuple[Callable[[Deployment, Say], None], ...] = (_services, _database, _slot, _traffic, _workers)
     failures: list[FairwayError] = []
     for part in parts:
         try:
@@ -94,6 +96,28 @@ def _bring_up(deployment: Deployment, say: Say) -> None:
 def _services(deployment: Deployment, say: Say) -> None:
     found = deployment.driver.services(deployment.launch)
     deployment.driver.start_services(deployment.launch, found, (), say, _never)
+
+
+def _database(deployment: Deployment, say: Say) -> None:
+    """End a restore that was interrupted: before the database ran it could not be asked, and it may be closed."""
+    record = deployment.layout.backups / RESTORE_RECORD
+    deadline = clock.monotonic() + _DATABASE_PATIENCE_S
+    if not record.exists():
+        return
+    from fairway.engine.backups.actions import settle_restore  # needed after a crash only
+
+    told: list[str] = []
+    while record.exists():
+        settle_restore(deployment.layout, deployment.host, told.append)
+        if record.exists() and clock.monotonic() > deadline:
+            raise Failed(
+                "a restore was interrupted, and the database may be closed to the application",
+                why=told[-1] if told else "",
+                hint="have the database run, then any fairway deploy ends the restore",
+            )
+        clock.sleep(0.5)
+    for line in told[-1:]:
+        say(line)
 
 
 def _slot(deployment: Deployment, say: Say) -> None:

@@ -58,6 +58,10 @@ _REASON = re.compile(r"[^\x00-\x1f\x7f]{0,499}[^\x00-\x20\x7f]")
 Emit = Callable[[dict[str, Any]], None]
 
 
+class ClientGone(BrokenPipeError):
+    """Nobody reads the answers any more; the pipe of a program that ended early is another matter."""
+
+
 class Server:
     """One client's connection, by one of the ways in."""
 
@@ -71,22 +75,30 @@ class Server:
         """Answer requests until the client has no more. A request that fails does not end the connection."""
         while line := self._source.readline(MAX_LINE_BYTES + 2):
             try:
-                operation, args = read_request(line)
-                refuse_operation(self._way, operation, guarded=lambda: examine_guard(self._layout).guarded)
-                value = _OPERATIONS[operation](self, args)
-                self._emit(answer({"kind": "result", "value": value}))
-            except FairwayError as error:
-                self._emit(answer({"kind": "error", "error": error.as_json()}))
-            except BrokenPipeError:
-                return  # the client is gone; what it started goes on
-            except Exception as error:
-                traceback.print_exc()
-                unknown = Failed(f"the engine met something it does not know: {type(error).__name__}")
-                self._emit(answer({"kind": "error", "error": unknown.as_json()}))
+                self._emit(answer(self._answer(line)))
+            except ClientGone:
+                return  # what it started goes on
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            operation, args = read_request(line)
+            refuse_operation(self._way, operation, guarded=lambda: examine_guard(self._layout).guarded)
+            return {"kind": "result", "value": _OPERATIONS[operation](self, args)}
+        except FairwayError as error:
+            return {"kind": "error", "error": error.as_json()}
+        except ClientGone:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            unknown = Failed(f"the engine met something it does not know: {type(error).__name__}")
+            return {"kind": "error", "error": unknown.as_json()}
 
     def _emit(self, document: dict[str, Any]) -> None:
-        self._sink.write(encode(document))
-        self._sink.flush()
+        try:
+            self._sink.write(encode(document))
+            self._sink.flush()
+        except BrokenPipeError:
+            raise ClientGone from None
 
     def _hello(self, args: Fields) -> dict[str, Any]:
         args.end()

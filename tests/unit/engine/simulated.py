@@ -155,14 +155,14 @@ class SimulatedDriver(Driver):
     def migrator_status(self, launch: Launch) -> str:
         return self._world.told
 
-    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | str:
         self._world.moment.pass_by()
         self._world.part_of_dump = True
         self._world.moment.pass_by()
         self._world.part_of_dump = False
         self._world.backups.add(deployment_id)
         self._world.moment.pass_by()
-        return None
+        return "there is nothing to back up"
 
     def end_backup(self, launch: Launch, deployment_id: str) -> bool:
         self._world.moment.pass_by()

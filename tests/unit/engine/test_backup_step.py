@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fairway.engine.backups.before import absent, refuse_down
+from fairway.engine.backups.postgres import SERVICE_LABEL
+from fairway.engine.contract.errors import Failed, Unreachable
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Digest, Slot
 from fairway.engine.deployment import Action, Deployment, Request
+from fairway.engine.drivers import Container
+from fairway.engine.drivers.containers import Containers
 from fairway.engine.hostconfig import Backups, HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
+from fairway.engine.process import Completed
+from fairway.engine.redact import Redactor
 from fairway.engine.state import Occupant, State
 from fairway.engine.steps.backup import Backup
 from tests.unit.engine.test_recovery import _stored
@@ -57,3 +65,41 @@ def test_a_backup_is_taken_unless_it_is_known_that_nothing_is_to_be_migrated(
     )
     host = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False, backups=Backups(before_migrations=asked))
     assert Backup().needed(Deployment(layout, host, request)) is needed
+
+
+def _container(service: str, image: str, status: str) -> Container:
+    facts = {"exit_code": 0, "oom_killed": False, "health": None, "started_at": "", "error": "", "addresses": ()}
+    return Container(name=f"shop-{service}-1", status=status, image=image, labels={SERVICE_LABEL: service}, **facts)
+
+
+@pytest.mark.parametrize(
+    ("service", "known", "present", "refused"),
+    [
+        ("db", None, [_container("db", "own/base:1", "restarting")], True),
+        ("db", None, [_container("db", "own/base:1", "exited")], True),
+        ("db", "db", [_container("app", "own/app:1", "running")], True),
+        # It comes with this release.
+        ("db", None, [_container("app", "own/app:1", "running")], False),
+        (None, None, [_container("db", "postgres:17", "restarting")], True),
+        (None, None, [_container("psql", "postgres:17", "exited")], False),
+        (None, None, [_container("db", "own/base:1", "restarting")], False),
+    ],
+)
+def test_a_database_that_is_there_and_does_not_run_is_no_reason_to_go_without_a_backup(
+    service: str | None, known: str | None, present: list[Container], refused: bool
+) -> None:
+    with pytest.raises(Failed, match="does not run") if refused else nullcontext():
+        refuse_down(present, service, known=known)
+
+
+def test_a_daemon_that_does_not_answer_is_not_taken_for_a_host_without_a_database(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers = Containers(layout, Redactor({}))
+    monkeypatch.setattr(containers, "run", lambda argv: Completed(1, "", "Cannot connect to the Docker daemon"))
+    with pytest.raises(Unreachable, match="does not answer"):
+        containers.of_project("shop")
+
+
+def test_a_deployment_without_a_backup_says_what_to_set() -> None:
+    assert "compose.database_service" in absent(None)

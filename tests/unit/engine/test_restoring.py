@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from fairway.engine.backups import restoring
 from fairway.engine.backups.postgres import Command, Postgres
 from fairway.engine.backups.restoring import Names, Restore, names_for
-from fairway.engine.backups.store import Store
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.backups.store import Backup, Store
+from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.layout import Layout
+from tests.unit.engine.test_backups import BACKUP
 
 NAMES = names_for("20260131-120000-000000", "app", by="ada", now="20260201-120000-000000")
 
@@ -106,6 +108,34 @@ def test_a_restore_that_is_lost_at_any_moment_is_undone_or_was_done(tmp_path: Pa
         assert NAMES.new not in server.databases
         assert (NAMES.old in server.databases) is in_use
         assert restore.pending() is None
+
+
+@pytest.mark.parametrize(("losing", "in_use"), [(restoring._CLOSE, False), (restoring._SWITCH, True)])
+def test_a_restore_that_came_to_its_end_counts_though_the_answer_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losing: str, in_use: bool
+) -> None:
+    server = Server()
+    restore = _restore(server, tmp_path)
+    server_ask = server.ask
+
+    def ask(sql: str, variables: Mapping[str, str] | None = None, **rest: object) -> list[str]:
+        if sql == restoring._ABOUT:
+            return ["app", "170002"]
+        answer = server_ask(sql, variables)
+        if sql == losing:
+            raise Failed("the database does not do what it was asked", why="unexpected EOF")
+        return answer
+
+    def load(backup: Backup, identity: str | None, names: Names) -> None:
+        server_ask(restoring._CREATE, {"new": names.new})
+
+    monkeypatch.setattr(server, "ask", ask)
+    monkeypatch.setattr(restore, "_load", load)
+    monkeypatch.setattr(restoring, "refuse_altered", lambda *args: None)
+    with nullcontext() if in_use else pytest.raises(Failed):
+        restore.run(BACKUP, None, by="ada", now="20260201-120000-000000")
+    assert server.databases["app"] == ("the backup" if in_use else "the data in use")
+    assert (restore.pending(), "app" in server.closed) == (None, False)
 
 
 def test_only_a_database_that_a_restore_put_aside_can_be_dropped(tmp_path: Path) -> None:

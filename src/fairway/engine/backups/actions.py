@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, Callable
 
@@ -14,7 +15,7 @@ from fairway.engine.backups.restoring import Restore
 from fairway.engine.backups.retaining import decide
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
 from fairway.engine.backups.taking import Order, take
-from fairway.engine.contract.errors import FairwayError, Invalid, Locked, Refused
+from fairway.engine.contract.errors import FairwayError, Invalid, Locked, Refused, as_error
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.protocol import Outcome
 from fairway.engine.gate.hold import refuse_held
@@ -59,32 +60,39 @@ def create_backup(
     store = Store(layout)
     begun = clock.monotonic()
     identity = new_id()
-    active = read_state(layout.state).active
-    order = Order(identity, active.tag if active else None, reason, host.backups.recipients)
-    with store.locked(by=by, purpose="backup", wait_s=wait_s, notice=notice):
-        _wait_for_deployment(layout, wait_s, notice)
-        store.sweep()
+    facts: dict[str, Any] = {"action": "backup", "backup": identity, "reason": reason.value}
+    backup: Backup | None = None
+    gone: list[str] = []
+    failed: FairwayError | None = None
+    with _between_deployments(layout, store, by, wait_s, notice):
         try:
-            postgres = locate(layout, host)
-            postgres.end_sessions(f"{SESSION}-2")  # of those that were lost; every id begins so
-            backup = take(store, postgres, order, _env(layout), report=notice, check=lambda: None)
-            assert backup is not None
-        except FairwayError as error:
-            _record(layout, by, begun, action="backup", backup=identity, reason=reason.value, error=error)
-            raise
-        gone = _prune(layout, host, store)
-    facts: dict[str, Any] = {
-        "sha256": backup.sha256,
-        "size_bytes": backup.size_bytes,
-        "encrypted": bool(backup.encrypted_to),
-    }
-    problem = _record(layout, by, begun, action="backup", backup=identity, reason=reason.value, pruned=gone, **facts)
+            backup = _take(layout, host, store, identity, reason, notice)
+            gone = _prune(layout, host, store)
+        except (FairwayError, OSError) as error:
+            failed = as_error(error, "the backup could not be taken" if backup is None else "no backup was removed")
+    # The store is free again: a deployment that waits for it holds the lock that this needs.
+    if backup is None:
+        assert failed is not None
+        raise unrecorded(failed, _record(layout, by, begun, error=failed, **facts))
+    facts.update(sha256=backup.sha256, size_bytes=backup.size_bytes, encrypted=bool(backup.encrypted_to), pruned=gone)
+    problem = _record(layout, by, begun, **facts)
     return {
         "backup": backup.as_json(),
         "pruned": gone,
         "seconds": round(clock.monotonic() - begun, 3),
-        "problems": [problem] if problem else [],
+        "problems": [*([problem] if problem else []), *([f"{failed.what}: {failed.why}"] if failed else [])],
     }
+
+
+def _take(layout: Layout, host: HostConfig, store: Store, identity: str, reason: Reason, notice: Notice) -> Backup:
+    store.sweep()
+    active = read_state(layout.state).active
+    order = Order(identity, active.tag if active else None, reason, host.backups.recipients)
+    postgres = locate(layout, host)
+    postgres.end_sessions(f"{SESSION}-2")  # of those that were lost; every id begins so
+    backup = take(store, postgres, order, _env(layout), report=notice, check=lambda: None)
+    assert backup is not None
+    return backup
 
 
 def show(layout: Layout, host: HostConfig, args: Fields) -> dict[str, Any]:
@@ -138,9 +146,10 @@ def restore(layout: Layout, host: HostConfig, args: Fields, notice: Notice) -> d
             entry: dict[str, Any] = {"action": "restore", "by": by, "backup": backup.id}
             try:
                 names = _restore(layout, host, notice).run(backup, identity, by=by, now=new_id())
-            except FairwayError as error:
-                _append(layout, begun, **entry, outcome=Outcome.FAILED.value, error=error.as_json())
-                raise
+            except (FairwayError, OSError) as error:
+                failed = as_error(error, f"the backup {backup.id} could not be restored")
+                _append(layout, begun, **entry, outcome=Outcome.FAILED.value, error=failed.as_json())
+                raise failed from None
             _append(layout, begun, **entry, outcome=Outcome.SUCCEEDED.value, database=names.database, kept=names.old)
     finally:
         lock.release()
@@ -240,8 +249,24 @@ def _prune(layout: Layout, host: HostConfig, store: Store) -> list[str]:
     return goes
 
 
-def _wait_for_deployment(layout: Layout, wait_s: float, notice: Notice) -> None:
+@contextmanager
+def _between_deployments(layout: Layout, store: Store, by: str, wait_s: float, notice: Notice) -> Iterator[None]:
+    """Hold the store, begun while no deployment is at work.
+
+    The store is never held while the host is waited for: a deployment holds the host and
+    waits for the store before it migrates.
+    """
     deadline = clock.monotonic() + wait_s
+    while True:
+        _wait_for_deployment(layout, deadline, notice)
+        left = max(deadline - clock.monotonic(), 0.0)
+        with store.locked(by=by, purpose="backup", wait_s=left, notice=notice):
+            if deploying(layout.lock) is None:
+                yield
+                return
+
+
+def _wait_for_deployment(layout: Layout, deadline: float, notice: Notice) -> None:
     told = False
     while held := deploying(layout.lock):
         if clock.monotonic() >= deadline:
@@ -281,6 +306,13 @@ def _record(layout: Layout, by: str, begun: float, *, error: FairwayError | None
     finally:
         lock.release()
     return None
+
+
+def unrecorded(error: FairwayError, problem: str | None) -> FairwayError:
+    """Have an error say, too, that it is not on the record."""
+    if problem is not None:
+        error.why = f"{error.why}; {problem}" if error.why else problem
+    return error
 
 
 def _append(layout: Layout, begun: float, **facts: Any) -> None:

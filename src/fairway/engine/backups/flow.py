@@ -53,11 +53,20 @@ class Program:
         with suppress(BrokenPipeError):
             self.stdin.write(chunk)
 
-    def finish(self) -> int:
-        """Tell it that there is no more, wait for its end and return its exit code."""
+    def flush(self) -> None:
+        """Have it get what was written by now; one that has ended early says why by its exit code."""
+        with suppress(BrokenPipeError):
+            self.stdin.flush()
+
+    def close(self) -> None:
+        """Tell it that there is no more."""
         if self.process.stdin is not None and not self.process.stdin.closed:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
+
+    def finish(self) -> int:
+        """Tell it that there is no more, wait for its end and return its exit code."""
+        self.close()
         return self.process.wait()
 
 

@@ -26,7 +26,7 @@ from fairway.engine.state import read_state
 
 SESSION = "fairway-backup"
 _PATIENCE_S = 60.0
-_SERVICE_LABEL = "com.docker.compose.service"
+SERVICE_LABEL = "com.docker.compose.service"
 # What of a URL's query means the same to libpq; the rest is for the application's own driver.
 _QUERY = {"sslmode": "PGSSLMODE", "host": "PGHOST", "port": "PGPORT"}
 _PG_KEYS = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE")
@@ -79,7 +79,9 @@ class Postgres(abc.ABC):
         """End the connections of a program that was lost: it reads on and holds its locks while nobody listens."""
         self.ask(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name LIKE :'session' || '%' AND pid <> pg_backend_pid();\n",
+            " WHERE application_name LIKE :'session' || '%' AND pid <> pg_backend_pid()"
+            # Another environment may have its database on the same server.
+            " AND datname = current_database() AND usename = current_user;\n",
             {"session": session},
         )
 
@@ -175,7 +177,7 @@ def locate(layout: Layout, host: HostConfig, service: str | None = None) -> Post
     containers = Containers(layout, Redactor({}))
     if host.backups.external is not None:
         return _beside(layout, host, host.backups.external, containers)
-    found = candidates(containers, host, service or _database_service(layout))
+    found = candidates(containers, host, service or database_service(layout))
     if len(found) != 1:
         raise Failed(
             f"the database of {host.project} is not found: {len(found)} PostgreSQL containers run in it",
@@ -190,11 +192,12 @@ def candidates(containers: Containers, host: HostConfig, service: str | None) ->
     return [
         one.name
         for one in containers.of_project(host.project)
-        if one.running and (one.labels.get(_SERVICE_LABEL) == service if service else is_postgres(one.image))
+        if one.running and (one.labels.get(SERVICE_LABEL) == service if service else is_postgres(one.image))
     ]
 
 
-def _database_service(layout: Layout) -> str | None:
+def database_service(layout: Layout) -> str | None:
+    """Return what the release that serves calls its database, None when it does not say."""
     active = read_state(layout.state).active
     if active is None:
         return None

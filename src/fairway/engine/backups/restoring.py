@@ -139,9 +139,13 @@ class Restore:
         try:
             self._load(backup, identity, names)
             self._switch(names)
-        except BaseException:
+        except BaseException as error:
+            in_use = False
             with suppress(FairwayError):  # what is written down is then for whoever comes next
-                self.take_back(names)
+                in_use = self.settle(names)
+            # The names may have been changed though the answer was lost.
+            if in_use and isinstance(error, Exception):
+                return names
             raise
         self.forget()
         return names

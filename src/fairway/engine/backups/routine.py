@@ -15,12 +15,12 @@ from typing import Any, Callable
 from fairway.engine import clock, docker
 from fairway.engine.backups import timers
 from fairway.engine.backups.actions import _record as record
-from fairway.engine.backups.actions import choose, create_backup
+from fairway.engine.backups.actions import choose, create_backup, unrecorded
 from fairway.engine.backups.drill import Unsound, check_only, drill, refuse_locked
 from fairway.engine.backups.offsite import Piece, copy_missing, place_of
 from fairway.engine.backups.postgres import locate
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
-from fairway.engine.contract.errors import Failed, FairwayError, Invalid
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid, as_error
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
@@ -65,10 +65,11 @@ def try_backup(
             else:
                 name = timers.base_name(host, "drill")
                 shown = drill(store, backup, database, identity, env, name=name, report=notice, check=_never)
-        except FairwayError as error:
+        except (FairwayError, OSError) as error:
+            failed = as_error(error, "the backup could not be tried")
             unsound = isinstance(error, Unsound)
-            record(layout, by, begun, action="drill", backup=backup.id, unsound=unsound, error=error)
-            raise
+            problem = record(layout, by, begun, action="drill", backup=backup.id, unsound=unsound, error=failed)
+            raise unrecorded(failed, problem) from None
     problem = record(layout, by, begun, action="drill", backup=backup.id, **shown.as_json())
     return {
         "backup": backup.as_json(),
@@ -103,9 +104,9 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
             place = place_of(layout, offsite, f"{host.project}-{host.environment}")
             notice(f"copying to {offsite.target} by {offsite.tool.value}")
             copied = copy_missing(place, pieces)
-        except FairwayError as error:
-            record(layout, by, begun, action="backup-copy", error=error, **facts)
-            raise
+        except (FairwayError, OSError) as error:
+            failed = as_error(error, "the backups could not be copied")
+            raise unrecorded(failed, record(layout, by, begun, action="backup-copy", error=failed, **facts)) from None
     told: dict[str, Any] = {**facts, "copied": list(copied), "there": len(pieces)}
     problem = record(layout, by, begun, action="backup-copy", **told)
     return {

@@ -27,8 +27,9 @@ SELECT format('SELECT json_build_array(%L, count(*)) FROM ONLY %I.%I;',
 {TABLES}
  ORDER BY 1 \\gexec
 """  # noqa: S608 (constants)
+# Counting waits for a table longer than pg_dump does, which then says why.
 _BEGIN = f"""
-SET lock_timeout = '30s';
+SET lock_timeout = '90s';
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -62,12 +63,12 @@ class Moment:
     def count(self) -> None:
         """Have the rows counted meanwhile; :meth:`counted` has them."""
         self._running.write(COUNT.encode())
-        self._running.stdin.flush()
+        self._running.flush()
 
     def counted(self) -> dict[str, int]:
         """Return the rows of each table, ``schema.name``."""
         self._running.write(b"COMMIT;\n")
-        self._running.stdin.close()
+        self._running.close()
         lines = self._running.stdout.read().decode(errors="replace").splitlines()
         if self._running.finish() != 0:
             raise Failed("the tables could not be counted", why=self._postgres.clean(self._running.said()))
@@ -80,7 +81,7 @@ def take_moment(postgres: Postgres, session: str) -> Iterator[Moment]:
     command = postgres.psql(session=session)
     with program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         running.write(_BEGIN.encode())
-        running.stdin.flush()
+        running.flush()
         line = running.stdout.readline()
         if not line.endswith(b"\n"):
             running.finish()

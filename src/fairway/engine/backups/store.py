@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import fairway
-from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.engine.contract.errors import FairwayError, Invalid, Locked
 from fairway.engine.contract.fields import Fields, parse_json
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
@@ -200,7 +200,14 @@ class Store:
         host's lock, too, takes that first, or gives this one up before.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = Lock.acquire(self.directory / "lock", by=by, purpose=purpose, wait_s=wait_s, notice=notice)
+        try:
+            lock = Lock.acquire(self.directory / "lock", by=by, purpose=purpose, wait_s=wait_s, notice=notice)
+        except Locked as busy:
+            raise Locked(
+                "the backups of this host are in use: one is being taken, restored or removed",
+                why=busy.why,
+                hint="try again when that has ended, or let this wait: --wait 3600",
+            ) from None
         try:
             yield
         finally:

@@ -83,6 +83,11 @@ class Cancelled(FairwayError):
     exit_code = 130
 
 
+def as_error(error: FairwayError | OSError, what: str) -> FairwayError:
+    """Return what the operating system refused as ``what`` with its own words; an error of ours as it is."""
+    return error if isinstance(error, FairwayError) else Failed(what, why=str(error))
+
+
 _BY_EXIT_CODE = {kind.exit_code: kind for kind in (Failed, Invalid, Refused, Locked, Unreachable, Cancelled)}
 
 

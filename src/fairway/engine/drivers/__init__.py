@@ -129,8 +129,8 @@ class Driver(abc.ABC):
         """Have up and healthy what was found down, the edge too; recreate only the services named."""
 
     @abc.abstractmethod
-    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
-        """Back the database up under the deployment's id; None when there is none, or nothing in it."""
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | str:
+        """Back the database up under the deployment's id; return why not when there is none, or nothing in it."""
 
     @abc.abstractmethod
     def end_backup(self, launch: Launch, deployment_id: str) -> bool:

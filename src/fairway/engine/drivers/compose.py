@@ -211,7 +211,7 @@ class ComposeDriver(Driver):
                 )
             clock.sleep(0.05)
 
-    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | None:
+    def back_up(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Backup | str:
         # A rollback, which takes no backup, does not wait for what this needs.
         from fairway.engine.backups.before import back_up
 

@@ -32,8 +32,14 @@ class Containers:
         return docker.environment(self._layout.docker_config, extra)
 
     def of_project(self, project: str) -> list[Container]:
-        """Return every container of the Compose project, running or not."""
-        ids = self.run(docker.list_project(project)).stdout.split()
+        """Return every container of the Compose project, running or not.
+
+        Raises ``Unreachable`` when the daemon does not answer: what is not listed is not known to be absent.
+        """
+        done = self.run(docker.list_project(project))
+        if done.returncode != 0:
+            raise self._unreachable(done)
+        ids = done.stdout.split()
         return self.inspect(ids) if ids else []
 
     def inspect(self, names: list[str]) -> list[Container]:
@@ -44,12 +50,13 @@ class Containers:
         except ValueError:
             found = None
         if found is None or (done.returncode != 0 and "o such container" not in done.stderr):
-            raise Unreachable(
-                "the Docker daemon does not answer",
-                why=self.tail(done),
-                hint="systemctl status docker, on the host",
-            )
+            raise self._unreachable(done)
         return [_container(document) for document in found]
+
+    def _unreachable(self, done: Completed) -> Unreachable:
+        return Unreachable(
+            "the Docker daemon does not answer", why=self.tail(done), hint="systemctl status docker, on the host"
+        )
 
     def log(self, name: str, lines: int) -> str:
         """Return the last lines a container has said, without secrets."""

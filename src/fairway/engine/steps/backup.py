@@ -31,8 +31,8 @@ class Backup(Step):
         taken = deployment.driver.back_up(
             deployment.launch, deployment.request.id, deployment.told(self.name), deployment.refuse_cancelled
         )
-        if taken is None:
-            return "there is nothing to back up"
+        if isinstance(taken, str):
+            return taken
         deployment.journal.noted(self.name, backup=taken.id, sha256=taken.sha256)
         rows = f", {sum(taken.tables.values())} rows" if taken.tables is not None else ""
         return f"{taken.database}, {taken.size_bytes / 2**20:.1f} MiB{rows}"
