@@ -63,6 +63,14 @@ FORBIDDEN = [
     "echo 'a # b' && prisma db push",
     "run: db:push",
     "migrate || prisma db push",
+    'CMD ["sh", "-c", "set -e\\nprisma db push"]',
+    'CMD [\n  "sh",\n  "-c",\n  "set -e\\n\\tprisma db push"\n]',
+    "npx prisma db push --schema never.prisma",
+    "npx prisma db push --schema never",
+    "NEVER=1 npx prisma db push",
+    "prisma db execute --file fix.sql",
+    "prisma migrate diff --from-empty --to-schema-datamodel x.prisma --script | psql",
+    "prisma migrate diff --from-empty --to-schema-datamodel x.prisma --script |\n  psql app",
 ]
 
 ALLOWED = [
@@ -79,6 +87,10 @@ ALLOWED = [
     "docker push registry/db",
     "docker compose push db",
     "git push db",
+    "`prisma db push` is not here by accident: it must not be used.",
+    "echo 'set -e\\nprisma db push is not for production'",
+    "prisma migrate diff --from-empty --exit-code",
+    "prisma migrate diff --from-empty --script | tee x.sql",
     "prisma migrate deploy",
     "prisma migrate status",
     "prisma migrate resolve --rolled-back 20240101000000_init",

@@ -50,6 +50,7 @@ class _Command:
 _PUSH = "it changes the schema to a model without a migration, so no rollback can be checked"
 _RESET = "it drops the data and builds the schema anew"
 _STAMP = "it writes into the record of migrations what was never run"
+_UNKEPT = "it runs SQL that is in no migration, so no rollback can be checked"
 _DROP = "it drops the data"
 
 # fmt: off
@@ -73,8 +74,8 @@ _BEFORE = re.compile(
     r"|\w+=\S*|[\w-]+:",
 )
 _PROSE = re.compile(
-    r"\b(?:never|don'?t|(?:do|must|is|are|may|should) not|cannot|forbid\w*|refuse\w*|avoid\w*"
-    r"|instead of)\b",
+    r"(?<![\w./=-])(?:never|don'?t|(?:do|must|is|are|may|should) not|cannot|forbid\w*|refuse\w*|avoid\w*"
+    r"|instead of)(?![./=-]?\w|=)",
     re.IGNORECASE,
 )
 _SAYING = frozenset({"echo", "printf", "print", "log", "warn", "die", "fail"})
@@ -84,7 +85,9 @@ _SYNC_CALL = re.compile(r"\bsync\s*\(\s*\{[^}]{0,200}?\b(?:force|alter)['\"]?\s*
 def forbidden_words(text: str) -> tuple[Found, ...]:
     """Find every forbidden command in a text, in the order of its lines."""
     plain = _without_comments(text)
-    found = [match for command in _commands(plain) if not _only_says(command) for match in _in_command(command.words)]
+    commands = _commands(plain)
+    found = [match for command in commands if not _only_says(command) for match in _in_command(command.words)]
+    found += [match for before, after in zip(commands, commands[1:]) for match in _fed_to_psql(before, after)]
     for call in _SYNC_CALL.finditer(plain):
         line = plain.count("\n", 0, call.start()) + 1
         found.append(Found(line, _cut(call.group()), _RESET))
@@ -94,9 +97,24 @@ def forbidden_words(text: str) -> tuple[Found, ...]:
 def _only_says(command: _Command) -> bool:
     words = command.words
     first = next((word.name for word in words if not _BEFORE.fullmatch(word.text)), "")
-    if first in _SAYING and not command.piped:
-        return True
-    return _PROSE.search(" ".join(word.text for word in words)) is not None
+    return first in _SAYING and not command.piped
+
+
+def _is_prose(words: tuple[_Word, ...], start: int, end: int) -> bool:
+    """Say whether the words around a match forbid it; an option behind it, and what follows that, does not."""
+    option = next((at for at in range(end, len(words)) if words[at].text.startswith("-")), len(words))
+    around = words[:start] + words[end:option]
+    return _PROSE.search(" ".join(word.text for word in around)) is not None
+
+
+def _fed_to_psql(command: _Command, after: _Command) -> list[Found]:
+    """Find a difference between two schemas that is run without ever being a migration."""
+    if not command.piped or not any(word.name == "psql" for word in after.words):
+        return []
+    words = command.words
+    diffs = any(one.text.lower() == "migrate" and _text(words, at + 1) == "diff" for at, one in enumerate(words))
+    prisma = next((word for word in words if word.name in ("prisma", "prisma2")), None)
+    return [Found(prisma.line, "prisma migrate diff | psql", _UNKEPT)] if diffs and prisma is not None else []
 
 
 def _in_command(words: tuple[_Word, ...]) -> list[Found]:
@@ -108,7 +126,8 @@ def _in_command(words: tuple[_Word, ...]) -> list[Found]:
             at += 1
             continue
         end, why = match
-        found.append(Found(words[at].line, _cut(" ".join(w.text for w in words[at:end])), why))
+        if not _is_prose(words, at, end):
+            found.append(Found(words[at].line, _cut(" ".join(w.text for w in words[at:end])), why))
         at = end
     return found
 
@@ -125,6 +144,8 @@ def _prisma(words: tuple[_Word, ...], at: int) -> _Match:
         pair = (words[place].text.lower(), words[place + 1].text.lower())
         if pair == ("db", "push"):
             return place + 2, _PUSH
+        if pair == ("db", "execute"):
+            return place + 2, _UNKEPT
         if pair in (("migrate", "reset"), ("migrate", "dev")):
             return place + 2, _RESET
         if pair == ("migrate", "resolve"):
@@ -228,6 +249,7 @@ _KEY = re.compile(r"(?:- +)?['\"]?[\w.-]+['\"]?:(?=\s|$)")
 _FOLDED = re.compile(r":\s*>[-+0-9]*\s*$")
 _LITERAL = re.compile(r":\s*\|[-+0-9]*\s*$")
 _ITEM = re.compile(r"- +(?P<item>\S.*)$")
+_JSON_STRING = re.compile(r"\[\s*\"|^\s*\"")
 _PART = re.compile(r"(?P<end>\|\||&&|[;&]|\$\(|[()](?!\{))|(?P<pipe>\|)|(?P<word>[^\s;&|()\[\],\"'`{}]+)")
 
 
@@ -266,13 +288,20 @@ def _commands(text: str) -> list[_Command]:
     for number, line, joined in _joined(text):
         if not joined:
             end()
-        for part in _PART.finditer(line):
+        for part in _PART.finditer(_without_escapes(line)):
             if part.group("word"):
                 words.append(_Word(part.group("word"), number))
             else:
                 end(piped=part.group("pipe") is not None)
     end()
     return commands
+
+
+def _without_escapes(line: str) -> str:
+    """Take the escapes in the strings of a JSON list for the blanks and the ends of lines that they are."""
+    if not _JSON_STRING.search(line):
+        return line
+    return line.replace("\\n", " ;").replace("\\r", " ;").replace("\\t", "  ")
 
 
 def _joined(text: str) -> list[tuple[int, str, bool]]:

@@ -14,7 +14,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.schema.describe import describe
 from fairway.engine.schema.known import Known, kept_releases
-from fairway.engine.schema.passage import UNCHECKED, Passage, hint_for, to_release, unreadable
+from fairway.engine.schema.passage import UNCHECKED, Passage, hint_for, kind_for, to_release, unreadable
 from fairway.engine.schema.record import Record, missing_from, parse_told, read_record
 from fairway.engine.schema.tables import Table, lines_of
 from fairway.engine.state import State, read_state
@@ -59,10 +59,11 @@ class Schema:
 
     def passage(self, target: Migrations, *, migrates: bool) -> Passage:
         """Return what stands in the way of a release on this database."""
-        if target.kind is None:
+        kind = kind_for(target, self._serving, migrates=migrates)
+        if kind is None:
             return UNCHECKED
         try:
-            record = self.record(target.kind)
+            record = self.record(kind)
         except FairwayError as error:
             return unreadable(": ".join(filter(None, (error.what, error.why))))
         return to_release(target, self._serving, record, self.known, migrates=migrates)
@@ -133,13 +134,18 @@ def open_schema(
     """
     state = read_state(layout.state)
     served = _serving(layout, host, state)
-    serving = None
-    if served is not None:
-        try:
-            serving = served.release.migrations
-        except FairwayError:
-            served = None
+    serving = _migrations_of(served)
+    if serving is None:
+        served = None
     return Schema(asked or served, serving, kept_releases(layout), also)
+
+
+def _migrations_of(served: Deployment | None) -> Migrations | None:
+    """Return what a release ships; None for no release, and for one that cannot be read."""
+    try:
+        return served.release.migrations if served is not None else None
+    except FairwayError:
+        return None
 
 
 def _serving(layout: Layout, host: HostConfig, state: State) -> Deployment | None:
@@ -163,12 +169,12 @@ def check_schema(deployment: Deployment, *, started: bool = False) -> Passage | 
     if request.action not in (Action.DEPLOY, Action.ROLLBACK) or deployment.schema_checked:
         return None
     migrates = deployment.migrates
-    if migrations.kind is None:
-        return None if migrates else UNCHECKED
+    if migrates and migrations.kind is None:
+        return None
     if migrates and not started and not _can_be_asked(deployment):
         return None
     schema = open_schema(deployment.layout, deployment.host, asked=_asker(deployment), also=[migrations])
-    if migrates and schema.elsewhere(migrations.kind):
+    if migrates and migrations.kind is not None and schema.elsewhere(migrations.kind):
         return ELSEWHERE
     passage = schema.passage(migrations, migrates=migrates)
     if not passage.free and not request.forced:
@@ -194,7 +200,12 @@ def _can_be_asked(deployment: Deployment) -> bool:
 
 def _asker(deployment: Deployment) -> Deployment | None:
     """Return whom to ask: a release that migrates itself, once its image is here; otherwise the one that serves."""
-    if deployment.release.migrations.kind is not MigratorKind.EXEC:
+    kind = deployment.release.migrations.kind
+    if kind is None:  # it is held against what the one that serves knows
+        state = read_state(deployment.layout.state)
+        serving = _migrations_of(_serving(deployment.layout, deployment.host, state))
+        kind = serving.kind if serving is not None else None
+    if kind is not MigratorKind.EXEC:
         return deployment
     here = deployment.migrates and deployment.driver.has_image(deployment.release.migrator)
     return deployment if here or deployment.request.before.active is None else None

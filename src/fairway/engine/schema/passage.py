@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairway.engine.contract.manifest import Migrations, MigratorKind, Verdict
@@ -97,15 +97,20 @@ def to_release(
 
     ``migrates`` says that its migrator will run first, which a rollback's does not.
     """
-    kind = target.kind
+    kind = kind_for(target, serving, migrates=migrates)
     if kind is None:
         return UNCHECKED
+    if target.kind is None and serving is not None:
+        target = _by_its_files(target, serving)
     shipped = {key_of(kind, one.id): one for one in target.shipped}
     beyond = missing_from(kind, record.applied, (one.id for one in target.shipped))
     obstacles = [*_unfinished(record)]
     if serving is not None and serving.kind is not None and serving.kind is not kind:
         obstacles.append(_other_tool(kind, serving.kind))
-    obstacles += [found for name in beyond if (found := _judged(name, record, known)) is not None]
+    strange = [name for name in beyond if known.worst(kind, name) is None] if migrates else []
+    lived_with = strange if _goes_on_from(target, serving) else []
+    judged = [name for name in beyond if name not in lived_with]
+    obstacles += [found for name in judged if (found := _judged(name, record, known)) is not None]
     if migrates and beyond and kind is MigratorKind.ALEMBIC:
         obstacles.append(_newer(beyond))
     if not migrates:
@@ -113,9 +118,33 @@ def to_release(
         needed = missing_from(kind, (one.id for one in shipped.values()), (*record.applied, *stopped))
         obstacles += [Obstacle(Reason.BEHIND, name, "the release needs it, and it is not applied") for name in needed]
     edited = [one.id for one in target.shipped if is_edited(one, record)]
-    notes = [f"the database is {len(beyond)} migrations ahead of it, which only expand the schema"] if beyond else []
+    notes = [f"the database is {len(judged)} migrations ahead of it, which only expand the schema"] if judged else []
+    notes += (
+        [f"on record, and no release on this host says what they are: {', '.join(lived_with)}"] if lived_with else []
+    )
     notes += [f"edited after they were applied: {', '.join(edited)}"] if edited else []
     return Passage(tuple(obstacles), "; ".join(notes) if not obstacles else "")
+
+
+def kind_for(target: Migrations, serving: Migrations | None, *, migrates: bool) -> MigratorKind | None:
+    """Return the kind of record that a release is held against, None when it is held against none.
+
+    One to roll back to that does not say its kind is held against what the release that serves knows.
+    """
+    return target.kind or (serving.kind if serving is not None and not migrates else None)
+
+
+def _by_its_files(target: Migrations, serving: Migrations) -> Migrations:
+    """Say what a release ships that does not say it: those of the release that serves whose bytes it has too."""
+    digests = set(target.files.values())
+    return replace(target, kind=serving.kind, shipped=tuple(one for one in serving.shipped if one.digest in digests))
+
+
+def _goes_on_from(target: Migrations, serving: Migrations | None) -> bool:
+    """Say whether a release has all that the one that serves has: what that one lives with does not hold it back."""
+    if serving is None or target.kind is None or serving.kind is not target.kind:
+        return False
+    return not missing_from(target.kind, (one.id for one in serving.shipped), (one.id for one in target.shipped))
 
 
 def _unfinished(record: Record) -> Iterable[Obstacle]:

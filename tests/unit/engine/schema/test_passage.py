@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairway.engine.contract.manifest import Migrations, MigratorKind
+from fairway.engine.contract.names import Digest
 from fairway.engine.schema.describe import describe
 from fairway.engine.schema.known import Known
 from fairway.engine.schema.passage import UNCHECKED, Passage, Reason, hint_for, to_release, unreadable
@@ -125,6 +126,46 @@ def test_a_release_that_does_not_say_what_it_ships_is_not_checked_and_says_so() 
     assert passage is UNCHECKED
     assert (passage.free, passage.checked) == (True, False)
     assert "not checked" in passage.note
+
+
+@pytest.mark.parametrize(
+    ("files", "applied", "found"),
+    [
+        (("1", "2"), ("1", "2", "3"), set()),
+        (("1", "2"), ("1", "2", "3", "4"), {("contract", "4")}),
+        (("1",), ("1", "2", "x"), {("contract", "2"), ("unknown", "x")}),
+        ((), ("1", "2"), {("contract", "2")}),
+        (("1", "2", "3"), ("1", "2"), {("behind", "3")}),
+    ],
+)
+def test_a_rollback_to_one_that_does_not_say_it_is_held_against_its_files(
+    files: tuple[str, ...], applied: tuple[str, ...], found: set[tuple[str, str]]
+) -> None:
+    digests = {f"db/{name}.sql": Digest.of(name.encode()) for name in files}
+    target = replace(migrations(None), files=digests)
+    record = Record(PRISMA, applied)
+    assert _found(to_release(target, NEWEST, record, Known([NEWEST]), migrates=False)) == found
+    assert to_release(target, NEWEST, record, Known([NEWEST]), migrates=True) is UNCHECKED
+    assert to_release(target, migrations(None), record, Known([NEWEST]), migrates=False) is UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("serving", "migrates", "found"),
+    [
+        (("1",), True, set()),
+        (("1", "2!"), True, set()),
+        (("1", "2!", "3"), True, {("unknown", "x")}),  # the release goes back from the one that serves
+        (("1", "2!"), False, {("unknown", "x")}),
+    ],
+)
+def test_what_nobody_knows_holds_no_release_back_that_goes_on_from_one_that_serves_with_it(
+    serving: tuple[str, ...], migrates: bool, found: set[tuple[str, str]]
+) -> None:
+    served = migrations(PRISMA, *serving)
+    record = Record(PRISMA, ("1", "2", "x"))
+    passage = to_release(FIRST, served, record, Known([FIRST, served]), migrates=migrates)
+    assert _found(passage) == found
+    assert ("no release on this host says what they are: x" in passage.note) is (not found)
 
 
 def test_a_database_that_cannot_be_asked_is_in_the_way() -> None:

@@ -66,6 +66,19 @@ def test_a_rollback_without_what_it_needs_is_refused(
     assert entry["error"]["exit_code"] == 3
 
 
+@pytest.mark.parametrize(("applied", "exit_code"), [(("1",), None), (("1", "2"), 3)])
+def test_a_rollback_to_one_without_a_kind_is_held_against_what_the_release_that_serves_knows(
+    tmp_path: Path, release: Release, applied: tuple[str, ...], exit_code: int | None
+) -> None:
+    serving = replace(release, migrations=migrations(MigratorKind.PRISMA, "1", "2!"))
+    scene = Scene(tmp_path, serving, action=Action.ROLLBACK, warm=False)
+    scene.world.tables = _on_record(*applied)
+    stored = replace(scene.new, release=replace(scene.new.release, migrations=migrations(None)))
+    runner.carry_out(scene.deployment(stored=stored))
+    (entry,) = Ledger(scene.layout.ledger).entries()
+    assert (entry.get("error") or {}).get("exit_code") == exit_code
+
+
 def test_a_migrator_is_believed_when_the_database_agrees(tmp_path: Path, release: Release) -> None:
     scene, entry = _carry_out(tmp_path, release, Action.DEPLOY, _on_record("1", "2"))
     assert (entry["outcome"], scene.world.migrations_run) == ("succeeded", 1)
