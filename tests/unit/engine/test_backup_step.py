@@ -68,8 +68,8 @@ def test_a_backup_is_taken_unless_it_is_known_that_nothing_is_to_be_migrated(
 
 
 def _container(service: str, image: str, status: str) -> Container:
-    facts = {"exit_code": 0, "oom_killed": False, "health": None, "started_at": "", "error": "", "addresses": ()}
-    return Container(name=f"shop-{service}-1", status=status, image=image, labels={SERVICE_LABEL: service}, **facts)
+    labels = {SERVICE_LABEL: service}
+    return Container(f"shop-{service}-1", status, 0, False, None, image, "", "", (), labels=labels)
 
 
 @pytest.mark.parametrize(
