@@ -71,6 +71,8 @@ def upgrade() -> None:
 '''
 
 
+#: The migration that counts how often it is applied.
+COUNTED = "migrations/versions/0006_counted.py"
 _COUNTED = '''\
 """each time this is applied is counted (expand)
 
@@ -149,7 +151,7 @@ def count_migrations(work: Workspace) -> str:
 
     Applied once is a fact, then, that can be asked of the database; nothing else depends on it.
     """
-    work.write("migrations/versions/0006_counted.py", _COUNTED)
+    work.write(COUNTED, _COUNTED)
     return work.commit("Count how often it is applied")
 
 

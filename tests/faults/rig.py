@@ -55,6 +55,8 @@ def make_releases(work: Workspace) -> Releases:
     changes.count_migrations(work)
     tags = []
     for name in ("one", "two"):
+        # With a migration that the other does not have as it is, so that each deployment takes a backup before it.
+        work.write(changes.COUNTED, work.path.joinpath(changes.COUNTED).read_text(encoding="utf-8") + f"# {name}\n")
         changes.add_ballast(work, _BALLAST_MB, name)
         work.fairway("release")
         tags.append(work.tag)
