@@ -8,15 +8,11 @@ concurrency groups, and no other actions than those that act does itself (a chec
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
 import secrets as random
 import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbed import images, wheels
@@ -29,46 +25,60 @@ ACT = ROOT / ".venv" / "bin" / "act"
 RUNS_ON = ("ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04")
 # act mounts it into each container, and would leave it.
 _TOOLS = "act-toolcache"
-_STYLE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9])")
 
 
-@dataclass
 class Job:
     """A run of a workflow that has been started."""
 
-    process: subprocess.Popen[bytes]
-    _said: list[str] = field(default_factory=list)
-    _reader: threading.Thread | None = None
+    def __init__(self, process: subprocess.Popen[str], of_the_bed: str) -> None:
+        self._process = process
+        self._of_the_bed = of_the_bed
+        self._said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @property
     def output(self) -> str:
-        """What it has said so far, without what colours a terminal."""
-        return _STYLE.sub("", "".join(self._said)).replace("\r\n", "\n")
+        """What it has said so far."""
+        return "".join(self._said)
 
     def wait_for(self, text: str, *, timeout_s: float = 120.0) -> None:
         """Wait until it has said something. Raises ``TestbedError`` when it ends, or takes longer, without."""
 
         def said() -> bool:
-            if self.process.poll() is not None and text not in self.output:
-                raise TestbedError(f"act ended with {self.process.returncode} and never said {text!r}:\n{self.output}")
+            if self._process.poll() is not None and text not in self.output:
+                raise TestbedError(f"act ended with {self._process.returncode} and never said {text!r}:\n{self.output}")
             return text in self.output
 
         wait_for(f"{text!r} in what act says", said, timeout_s=timeout_s)
 
     def cancel(self) -> None:
-        """Cancel it as somebody does who presses the button: act is interrupted, once."""
-        self.process.send_signal(signal.SIGINT)
+        """Cancel it: act is interrupted, once, and goes on with the steps that are for that.
+
+        The step that runs hears nothing of it, and is killed at the end: :meth:`interrupt_step` is what does.
+        """
+        self._process.send_signal(signal.SIGINT)
+
+    def interrupt_step(self) -> None:
+        """Interrupt the step that runs, as GitHub's runner does first when somebody cancels: its process, and no other."""
+        job = docker("ps", "--quiet", "--filter", self._of_the_bed, "--filter", "name=^act-").stdout.strip()
+        # What Docker has started in a container has no parent there; the first is what keeps the container.
+        docker("exec", job, "sh", "-c", 'kill -INT $(ps -o pid= --ppid 0 | grep -vwE "1|$$")')
 
     def wait(self, *, timeout_s: float = 300.0) -> int:
         """Wait for its end and return its exit code. Raises ``TestbedError`` when it takes longer."""
         try:
-            self.process.wait(timeout_s)
+            self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self._process.kill()
             raise TestbedError(f"act has not ended within {timeout_s:g} s:\n{self.output}") from None
-        if self._reader is not None:
-            self._reader.join(10)
-        return self.process.returncode
+        self._reader.join(10)
+        return self._process.returncode
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.append(line)
 
 
 class Runner:
@@ -113,23 +123,19 @@ class Runner:
 
     def start(self, workflow: str, event: str = "workflow_dispatch", **inputs: str) -> Job:
         """Start a workflow of ``.github/workflows`` for an event."""
-        master, slave = pty.openpty()
-        # With a terminal act hands an interruption on to what runs in a step, as GitHub's runner does.
         process = subprocess.Popen(
             [str(part) for part in self._command(workflow, event, inputs)],
             cwd=self._repository,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=slave,
-            stderr=slave,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
             # A session of its own: an interruption of the tests is not one of the workflow, too.
             start_new_session=True,
         )
-        os.close(slave)
-        job = Job(process)
-        job._reader = threading.Thread(target=_read, args=(master, job._said), daemon=True)
-        job._reader.start()
-        return job
+        return Job(process, f"label={RUN_LABEL}={self._bed.name}")
 
     def run(
         self,
@@ -162,21 +168,21 @@ class Runner:
             f" --volume {self._wheels[0]}:/wheels/needed:ro --volume {self._wheels[1]}:/wheels/fairway:ro"
         )
         here = self._directory
+        env = {
+            "SSL_CERT_FILE": trusted,
+            "FAIRWAY_HOME": "/fairway-home",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": "/wheels/needed /wheels/fairway",
+        }
         return [
             *(ACT, event, "--workflows", f".github/workflows/{workflow}", "--eventpath", payload),
             *(f"--platform={name}={self._image.name}" for name in RUNS_ON),
             *("--pull=false", "--rm", "--no-cache-server", "--action-offline-mode", f"--actor={self._actor}"),
-            *("--container-options", options, "--env", f"SSL_CERT_FILE={trusted}"),
-            *(
-                "--env",
-                "FAIRWAY_HOME=/fairway-home",
-                "--env",
-                "PIP_NO_INDEX=1",
-                "--env",
-                "PIP_FIND_LINKS=/wheels/needed /wheels/fairway",
-            ),
-            *("--env-file", here / "nothing.env", "--input-file", here / "nothing.env"),
+            # Or no test could tell whether a workflow shows a secret.
+            "--insecure-secrets",
+            *("--container-options", options, "--env-file", here / "nothing.env", "--input-file", here / "nothing.env"),
             *("--secret-file", here / "secrets.yml", "--var-file", here / "variables.yml"),
+            *(part for name, value in env.items() for part in ("--env", f"{name}={value}")),
             *(part for name, value in inputs.items() for part in ("--input", f"{name}={value}")),
         ]
 
@@ -224,15 +230,3 @@ class ProcessList:
                         self.seen.add((process / "cmdline").read_bytes())
                     except OSError:
                         continue
-
-
-def _read(terminal: int, said: list[str]) -> None:
-    while True:
-        try:
-            content = os.read(terminal, 65536)
-        except OSError:  # the other end was closed
-            content = b""
-        if not content:
-            os.close(terminal)
-            return
-        said.append(content.decode("utf-8", "replace"))
