@@ -24,6 +24,7 @@ from fairway.cli import (
     gate,
     guardrails,
     history,
+    init,
     keys,
     lock,
     logs,
@@ -69,6 +70,7 @@ def _main(
 
 
 for name, command, example in (
+    ("init", init.init, "fairway init"),
     ("release", release.release, "fairway release"),
     ("releases", releases.releases, "fairway releases --json"),
     ("bootstrap", bootstrap.bootstrap, "fairway bootstrap staging"),
