@@ -172,6 +172,8 @@ class Runner:
             "SSL_CERT_FILE": trusted,
             "FAIRWAY_HOME": "/fairway-home",
             "PIP_NO_INDEX": "1",
+            # Only what is run is compiled then, and a job runs little of it.
+            "PIP_NO_COMPILE": "1",
             "PIP_FIND_LINKS": "/wheels/needed /wheels/fairway",
         }
         return [
