@@ -60,7 +60,7 @@ class Job:
         self._process.send_signal(signal.SIGINT)
 
     def interrupt_step(self) -> None:
-        """Interrupt the step that runs, as GitHub's runner does first when somebody cancels: its process, and no other."""
+        """Interrupt the step that runs, as GitHub's runner first does when it is cancelled: its process, no other."""
         job = docker("ps", "--quiet", "--filter", self._of_the_bed, "--filter", "name=^act-").stdout.strip()
         # What Docker has started in a container has no parent there; the first is what keeps the container.
         docker("exec", job, "sh", "-c", 'kill -INT $(ps -o pid= --ppid 0 | grep -vwE "1|$$")')

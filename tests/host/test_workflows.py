@@ -135,7 +135,7 @@ def delivered(pipeline: Pipeline) -> Delivered:
 
     def step(name: str, workflow: str, **inputs: str) -> None:
         said[name] = pipeline.run(workflow, **inputs)
-        served[name] = (serving(work, "staging"), serving(work, "production"))
+        served[name] = (_serving(work, "staging"), _serving(work, "production"))
 
     first = work.tag
     said["release"] = pipeline.run("release-image.yml")
@@ -148,6 +148,13 @@ def delivered(pipeline: Pipeline) -> Delivered:
     step("production again", "deploy-prod.yml", tag=second)
     step("rollback", "rollback.yml", environment="production", tag="")
     return Delivered(first, second, served, said)
+
+
+def _serving(work: Repository, environment: str) -> str:
+    try:
+        return serving(work, environment)
+    except urllib.error.URLError:
+        return "nothing"
 
 
 def test_a_pull_request_that_breaks_an_invariant_is_red_at_its_line(pipeline: Pipeline) -> None:
@@ -180,10 +187,8 @@ def test_the_release_has_both_images_under_the_commits_tag(pipeline: Pipeline, d
 
 def test_the_same_release_goes_from_staging_to_production_and_back(delivered: Delivered) -> None:
     first, second = delivered.first, delivered.second
-    nothing = delivered.served["staging"][1]
-    assert nothing not in (first, second)
     assert delivered.served == {
-        "staging": (first, nothing),
+        "staging": (first, "nothing"),
         "production": (first, first),
         "staging again": (second, first),
         "production again": (second, second),
