@@ -177,12 +177,10 @@ def _stages(survey: Survey, answers: Answers) -> tuple[Stage, ...]:
 def _dockerfile(survey: Survey, tree: Tree, values: dict[str, Any]) -> str:
     build = survey.build
     if isinstance(build, PythonBuild):
+        names = requirement_files(tree, build.file)
         directory = str(PurePosixPath(build.file).parent)
         directory = "" if directory == "." else directory
-        below = f"{directory}/" if directory else ""
-        names = [*tree.matching(f"{below}requirements*.txt"), *tree.matching(f"{below}*.lock"), build.file]
-        names += tree.matching(f"{below}*.txt") if directory else ()
-        values = {**values, "requirement_files": sorted(set(names)), "requirement_directory": directory}
+        values = {**values, "requirement_files": names, "requirement_directory": directory}
         return render("docker/python.j2", uv=pins.UV, **values)
     if isinstance(build, NodeBuild):
         owner = build.migrator_directory
@@ -191,6 +189,21 @@ def _dockerfile(survey: Survey, tree: Tree, values: dict[str, Any]) -> str:
     if survey.stack is Stack.RAILS:
         return render("docker/rails.j2", **values)
     return render("docker/other.j2", dockerfile=named_last_stage(tree.text("Dockerfile")), **values)
+
+
+def requirement_files(tree: Tree, first: str) -> list[str]:
+    """Return a requirements file with those of its own directory that it, and they, include."""
+    found: dict[str, None] = {}
+    waiting = [first]
+    while waiting:
+        name = waiting.pop()
+        found[name] = None
+        for line in tree.text(name).splitlines():
+            included = re.fullmatch(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]+([A-Za-z0-9_.-]+)\s*", line)
+            path = str(PurePosixPath(name).parent / included[1]) if included else ""
+            if path and tree.has(path) and path not in found:
+                waiting.append(path)
+    return sorted(found)
 
 
 def named_last_stage(dockerfile: str) -> str:

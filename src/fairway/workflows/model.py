@@ -39,6 +39,14 @@ class Pipeline:
     compose_file: str
     node_version_file: str | None
     python_version_file: str | None
+    node: bool = False
+    ruby: bool = False
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What Debian calls the toolchains that the stages need beside Python, where the image has none."""
+        node = ("nodejs", "npm") if self.node else ()
+        return (*node, *(("build-essential", "libpq-dev", "libyaml-dev", "ruby-full") if self.ruby else ()))
 
     @property
     def own_registry(self) -> bool:
@@ -80,4 +88,6 @@ def pipeline_of(config: Config, tree: Tree, provider: Provider, branch: str) -> 
         compose_file=config.compose.file,
         node_version_file=tree.first(".nvmrc", ".node-version"),
         python_version_file=tree.first(".python-version"),
+        node=tree.has("package.json"),
+        ruby=tree.has("Gemfile"),
     )

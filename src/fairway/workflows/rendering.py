@@ -36,6 +36,7 @@ def _environment() -> Environment:
         variable_end_string=">>",
         comment_start_string="<#",
         comment_end_string="#>",
+        finalize=_without_line_end,
     )
     environment.filters |= {
         "json": _json,
@@ -53,6 +54,11 @@ def render(template: str, **values: Any) -> str:
     text = _environment().get_template(template).render(**values)
     # Blocks that were left out leave their blank lines behind.
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
+
+
+def _without_line_end(value: Any) -> Any:
+    """Leave out the end of a macro's last line: the line that it is called on has its own."""
+    return value.rstrip("\n") if isinstance(value, str) else value
 
 
 def _json(value: Any) -> str:

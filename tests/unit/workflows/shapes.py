@@ -29,7 +29,12 @@ _MONOREPO = {
         {
             "name": "acme",
             "packageManager": "pnpm@10.12.1",
-            "scripts": {"typecheck": "turbo typecheck", "lint": "eslint .", "test": "vitest run", "test:e2e": "playwright test"},
+            "scripts": {
+                "typecheck": "turbo typecheck",
+                "lint": "eslint .",
+                "test": "vitest run",
+                "test:e2e": "playwright test",
+            },
         }
     ),
     "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
@@ -69,7 +74,7 @@ _DJANGO = {
     ),
 }
 _RAILS = {
-    "Gemfile": 'source "https://rubygems.org"\ngem "rails", "~> 8.0"\ngem "pg"\ngem "sidekiq"\ngem "rubocop-rails-omakase"\n',
+    "Gemfile": 'gem "rails", "~> 8.0"\ngem "pg"\ngem "sidekiq"\ngem "rubocop-rails-omakase"\n',
     "Gemfile.lock": "GEM\n",
     "app/assets/stylesheets/application.css": "body {}\n",
     "bin/rails": "#!/usr/bin/env ruby\n",
@@ -80,7 +85,7 @@ _RAILS = {
 _COMPOSE = {
     "Dockerfile": (
         "FROM golang:1.24-bookworm AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /out/ ./...\n\n"
-        "FROM debian:trixie-slim\nCOPY --from=build /out /usr/local/bin\nENTRYPOINT []\nCMD [\"server\"]\n"
+        'FROM debian:trixie-slim\nCOPY --from=build /out /usr/local/bin\nENTRYPOINT []\nCMD ["server"]\n'
     ),
     "main.go": "package main\n",
     "docker-compose.yml": (
@@ -117,6 +122,10 @@ def make(root: Path, shape: str, *, remote: str = "git@github.com:Acme/shop.git"
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    for command in (["init", "--quiet", "--initial-branch=main"], ["remote", "add", "origin", remote], ["add", "--all"]):
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["remote", "add", "origin", remote],
+        ["add", "--all"],
+    ):
         subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
     return root

@@ -149,8 +149,8 @@ def _celery(tree: Tree, dependencies: set[str]) -> tuple[Worker, ...]:
 
 def _stages(tree: Tree, dependencies: set[str], build: PythonBuild, *, test: str = "") -> tuple[Stage, ...]:
     """Return a stage for each tool that the repository asks for."""
-    services = ("postgres",) if _uses_postgres(dependencies) else ()
-    services += ("redis",) if dependencies & set(_REDIS) else ()
+    redis = ("redis",) if dependencies & set(_REDIS) else ()
+    services = (*(("postgres",) if _uses_postgres(dependencies) else ()), *redis)
     development = tree.first("requirements-dev.lock", "requirements-dev.txt", "requirements/dev.txt")
     if build.how == "uv":
         install = "pip install --quiet uv && uv sync --frozen"
