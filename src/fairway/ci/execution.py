@@ -27,7 +27,7 @@ from fairway.process_group import Ended, How, Stop, supervise
 _TAIL_LINES = 60
 _TAIL_WIDTH = 400
 # Colours, cursor movements, titles: what a terminal obeys and a page or a table must not.
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,14 @@ def run_stages(
     events: queue.SimpleQueue[_Said | StageResult | BaseException] = queue.SimpleQueue()
     stop = interruption.stop
     told: set[str] = set()
+    announced = False
     reporter.begin(stages)
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="stage") as pool:
         try:
             while not schedule.over:
+                if interruption.interrupted and not announced:
+                    announced = True
+                    reporter.notice("cancelling: what runs is asked to end; once more ends it at once")
                 if stop.asked:
                     schedule.skip_rest("the run was cancelled" if interruption.interrupted else "another stage failed")
                 for stage in schedule.take(jobs):

@@ -23,7 +23,7 @@ lib/test_other.py:99: elsewhere</failure></testcase>
 VITEST = """<testsuites><testsuite name="src/plan.test.ts"><testsuite name="inner">
 <testcase classname="src/plan.test.ts" name="hours &gt; are many">
 <failure message="expected 7 to be 8">AssertionError
- ❯ src/plan.test.ts:31:20</failure></testcase></testsuite></testsuite></testsuites>"""
+    at src/plan.test.ts:31:20</failure></testcase></testsuite></testsuite></testsuites>"""
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><testsuites><testcase name="&b;"/></testsuites>'
 LEAK = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuites><testcase name="&a;"/></testsuites>'
 

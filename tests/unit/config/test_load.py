@@ -120,8 +120,7 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[ci.stages.a]\nrun = "x"\nenv = { A = "5$" }', "ci.stages.a.env.A: a '$' begins the name of a variable"),
         ('[ci.stages.a]\nrun = "x"\njunit = ["../x"]\ntimeout_s = 0', "ci.stages.a.timeout_s: must be at least 1"),
         (
-            '[ci.stages]\na = { run = "x", needs = ["c"] }\nb = { run = "x", needs = ["a"] }\n'
-            'c = { run = "x", needs = ["b"] }\nd = { run = "x" }',
+            '[ci.stages]\na = { run = "x", needs = ["b"] }\nb = { run = "x", needs = ["a"] }',
             "ci.stages: they wait for each other in a circle: ",
         ),
         ("[environments.Staging]", "environments.Staging: must be an environment name"),

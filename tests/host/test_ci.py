@@ -1,0 +1,159 @@
+"""The example's own pipeline, for real: its services, its images, a browser; and what a run leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed import images
+from testbed.bed import Testbed
+from testbed.docker import ROOT, STATE, docker
+from testbed.waiting import wait_for
+from testbed.workspace import EXAMPLE, Workspace
+
+LOCKS = [EXAMPLE / name for name in ("requirements.lock", "requirements-dev.lock")]
+_TOLD_BY_ROLE = """
+    async def publish_to_admins(self, event: Event) -> None:
+        await self._redis.publish("role:admin", json.dumps({"name": event.name, "data": event.data}))
+"""
+
+
+@pytest.fixture(scope="module")
+def tools() -> Path:
+    """Where the programs are of an environment with exactly what the example's lock files name."""
+    directory, uv = STATE / "example", STATE / "uv" / "bin" / "uv"
+    stamp, python = directory / "locks.sha256", directory / "bin" / "python"
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in LOCKS)).hexdigest()
+    if not (stamp.exists() and stamp.read_text(encoding="ascii") == wanted):
+        own = ROOT / ".venv" / "bin" / "python"
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", own, directory], check=True)
+        install: list[str | Path] = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, *LOCKS]
+        subprocess.run(install, check=True)
+        stamp.write_text(wanted, encoding="ascii")
+    return directory / "bin"
+
+
+@pytest.fixture(scope="module")
+def work(bed: Testbed) -> Iterator[Workspace]:
+    workspace = Workspace(bed, project=f"t-{secrets.token_hex(4)}")
+    yield workspace
+    workspace.remove()
+
+
+@pytest.fixture
+def env(work: Workspace, tools: Path) -> dict[str, str]:
+    return {
+        "PATH": os.pathsep.join([str(tools), work.environment["PATH"]]),
+        "POSTGRES_TEST_IMAGE": images.POSTGRES.name,
+        "REDIS_TEST_IMAGE": images.REDIS.name,
+        "MYPY_CACHE_DIR": str(tools.parent / "mypy"),
+    }
+
+
+def left(work: Workspace) -> list[str]:
+    """Whatever Docker still has of the stages' own projects."""
+    found: list[str] = []
+    for kind, column in (("container", "Names"), ("volume", "Name"), ("network", "Name")):
+        listed = docker(
+            kind, "ls", *(["--all"] if kind == "container" else []), "--format", f"{{{{.{column}}}}}"
+        ).stdout
+        found += [name for name in listed.split() if name.startswith(f"{work.project}-ci-")]
+    return found
+
+
+def running(words: str) -> list[str]:
+    """The processes whose command line has these words."""
+    found: list[str] = []
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if words in command.replace(b"\0", b" ").decode(errors="replace"):
+            found.append(entry.name)
+    return found
+
+
+def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_browser(
+    work: Workspace, env: dict[str, str]
+) -> None:
+    done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    stages = {stage["stage"]: stage for stage in json.loads(done.stdout)["stages"]}
+    assert list(stages) == ["guardrails", "typecheck", "lint", "unit", "build", "e2e"]
+    assert {stage["state"] for stage in stages.values()} == {"passed"}
+    unit, e2e = stages["unit"]["tests"], stages["e2e"]["tests"]
+    assert (unit["total"] > 20, unit["skipped"], unit["failed"]) == (True, 0, 0)
+    assert (e2e["total"], e2e["skipped"], e2e["failed"]) == (3, 0, 0)
+    assert "| ✅ | e2e |" in (work.path / "reports" / "summary.md").read_text(encoding="utf-8")
+    assert "3 passed" in Path(stages["e2e"]["log"]).read_text(encoding="utf-8")
+    # What a run writes is none of the repository's.
+    assert work.git("status", "--porcelain") == ""
+    assert left(work) == []
+
+
+def test_a_guardrail_violation_is_red_and_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
+    file = "capakraken/sse/event_bus.py"
+    before = (work.path / file).read_text(encoding="utf-8")
+    at = before[: before.index("    async def events_for")]
+    work.write(file, before.replace(at, at + _TOLD_BY_ROLE.lstrip("\n") + "\n"))
+    page = work.path.parent / f"{work.project}-page.md"
+    in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page)}
+    try:
+        done = work.fairway("ci", "--from", "guardrails", env=in_github, check=False)
+        told = page.read_text(encoding="utf-8")
+    finally:
+        work.write(file, before)
+        page.unlink(missing_ok=True)
+    assert done.returncode == 1, done.stderr
+    line = at.count("\n") + 2
+    assert f"::error file={file},line={line}," in done.stdout
+    assert "::group::✗ guardrails failed" in done.stdout
+    assert "- build skipped: needs guardrails, which failed" in done.stdout
+    assert "| ❌ | guardrails |" in told
+    assert "| ⏭️ | e2e |" in told
+
+
+def test_a_test_that_fails_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
+    test = "def test_it_is_so() -> None:\n    assert 1 + 1 == 3\n"
+    work.write("tests/test_wrong.py", test)
+    try:
+        in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(work.path.parent)}
+        done = work.fairway("ci", "--only", "unit", env=in_github, check=False)
+    finally:
+        (work.path / "tests" / "test_wrong.py").unlink()
+    assert done.returncode == 1, done.stderr
+    annotation = f"::error file={work.project}/tests/test_wrong.py,line=2,col=1,title=unit%3A tests.test_wrong"
+    assert annotation in done.stdout
+    assert "1 failed" in done.stdout
+    assert left(work) == []
+
+
+def test_ctrl_c_leaves_no_process_no_container_and_no_volume(work: Workspace, env: dict[str, str]) -> None:
+    nap = f"sleep {secrets.randbelow(10**6) + 10**6}"
+    script = f"{nap} & setsid {nap} & timeout 9999 {nap} & echo all up; wait"
+    work.configure(ci={"stages": {"unit": {"run": script}}})
+    client = work.start_fairway("ci", "--only", "unit", env=env)
+    assert client.stdout is not None
+    try:
+        while "all up" not in (line := client.stdout.readline()):
+            assert line, "it ended before the stage was up"
+        wait_for("its processes", lambda: len(running(nap)) >= 4)
+        assert len(left(work)) >= 3
+        client.send_signal(signal.SIGINT)
+        said, _ = client.communicate(timeout=60)
+    finally:
+        client.kill()
+        work.git("checkout", "--quiet", "fairway.toml")
+    assert client.returncode == 130, said
+    assert "unit cancelled" in said
+    assert running(nap) == []
+    assert left(work) == []
