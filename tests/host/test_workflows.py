@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import urllib.error
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
