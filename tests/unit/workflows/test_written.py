@@ -16,7 +16,7 @@ from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.requires import suggested
 from fairway.engine.contract.envtext import scan_env
-from fairway.workflows import Provider, Wishes
+from fairway.workflows import Provider, Wishes, prepare
 from fairway.workflows.survey import Worker
 from tests.unit.workflows.conftest import Begin, Written
 from tests.unit.workflows.shapes import SHAPES
@@ -244,6 +244,11 @@ def test_gitlab_and_the_shell_do_the_same_from_the_same_model(written: Written) 
             assert command in text
     for path in shell.glob("*.sh"):
         assert path.stat().st_mode & 0o111
+
+
+def test_the_examples_workflows_are_what_would_be_written() -> None:
+    plan = prepare(EXAMPLE, Wishes(), lambda question: pytest.fail(f"{question.name} is asked"))
+    assert not [one.file.path for one in plan.changes if one.drifts], "in examples/capakraken: fairway init --update"
 
 
 # -- the field's tools
