@@ -225,7 +225,8 @@ class ProcessList:
         self._watcher.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.02):
+        # Often enough for whatever lives as long as a program in Python or Go takes to begin.
+        while not self._over.wait(0.1):
             for process in Path("/proc").iterdir():
                 if process.name.isdigit():
                     try:

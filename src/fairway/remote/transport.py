@@ -117,10 +117,11 @@ class SshTransport:
         if self._host.identity is not None:
             argv += ["-i", str(_key_file(self._host.identity.get_secret_value())), "-o", "IdentitiesOnly=yes"]
         if self._host.known_hosts is not None:
-            # ssh splits the value at spaces unless it is quoted, and has no way to write a quote in it.
+            # ssh splits the value at spaces unless it is quoted, and % begins a word of its own in it.
+            file = str(self._host.known_hosts).replace("%", "%%")
             options |= {
                 "StrictHostKeyChecking": "yes",
-                "UserKnownHostsFile": f'"{self._host.known_hosts}"',
+                "UserKnownHostsFile": f'"{file}"',
                 "GlobalKnownHostsFile": "none",
             }
         for key, value in options.items():

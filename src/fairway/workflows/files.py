@@ -95,7 +95,8 @@ def begun_files(survey: Survey, answers: Answers, tree: Tree) -> tuple[File, ...
         files.append(File("Dockerfile.prod", _dockerfile(survey, tree, values), Kind.BEGUN))
         files.append(File("Dockerfile.prod.dockerignore", render("dockerignore.j2"), Kind.BEGUN))
     ignore = tree.text(".gitignore")
-    if missing := [line for line in _IGNORED if line not in ignore.splitlines()]:
+    wanted = (*_IGNORED, ".venv/") if isinstance(survey.build, PythonBuild) else _IGNORED
+    if missing := [line for line in wanted if line not in ignore.splitlines()]:
         begin = ignore if not ignore or ignore.endswith("\n") else ignore + "\n"
         files.append(File(".gitignore", begin + "".join(f"{line}\n" for line in missing), Kind.BEGUN))
     return tuple(files)
@@ -162,15 +163,17 @@ def _stages(survey: Survey, answers: Answers) -> tuple[Stage, ...]:
     name = answers.project.replace("-", "_")
     env = {}
     if survey.postgres:
-        env["DATABASE_URL"] = f"{survey.database_scheme}://{name}:ci@127.0.0.1:${{CI_POSTGRES_PORT}}/{name}"
+        env["DATABASE_URL"] = f"{survey.database_scheme}://{name}:ci@${{CI_POSTGRES_HOST}}:${{CI_POSTGRES_PORT}}/{name}"
     if survey.redis:
-        env["REDIS_URL"] = "redis://127.0.0.1:${CI_REDIS_PORT}/0"
+        env["REDIS_URL"] = "redis://${CI_REDIS_HOST}:${CI_REDIS_PORT}/0"
     stages = [Stage("workflows", "fairway init --check")]
     if survey.presets:
         stages.append(Stage("guardrails", "fairway guardrails check"))
     if survey.migrations and survey.migrations.kind:
         stages.append(Stage("migrations", "fairway migrations lint"))
     stages += [replace(one, env=dict(env)) if one.services else one for one in survey.stages]
+    quick = tuple(one.name for one in stages if one.name in ("guardrails", "migrations", "typecheck", "lint"))
+    stages.append(Stage("images", "fairway release --build-only", quick))
     return tuple(stages)
 
 

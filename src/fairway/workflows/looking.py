@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import replace
+from functools import cache
 
 from fairway.guardrails import rules
 from fairway.workflows import settings
@@ -73,13 +74,22 @@ def _ready_path(tree: Tree, stack: Stack) -> str | None:
 
 def _presets(tree: Tree) -> tuple[str, ...]:
     """Return the guardrails that guard something here: every file that each of their rules names is there."""
-    chosen = []
-    for name in rules.preset_names():
-        ruleset = rules.read_directory(rules.PRESETS / name, name)
-        limited = [rule.files for rule in ruleset.rules if rule.files]
-        if limited and all(any(tree.matching(glob) for glob in files) for files in limited):
-            chosen.append(name)
-    return tuple(chosen)
+    return tuple(
+        name
+        for name in rules.preset_names()
+        if _guarded(name) and all(any(tree.matching(glob) for glob in files) for files in _guarded(name))
+    )
+
+
+@cache
+def _guarded(preset: str) -> tuple[tuple[str, ...], ...]:
+    """Return the globs of each rule of a preset that is limited to some files; its samples are not read."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    files = sorted((rules.PRESETS / preset).glob("*.yml"))
+    documents = [document for file in files for document in yaml.load_all(file.read_text(encoding="utf-8"))]
+    return tuple(tuple(one["files"]) for one in documents if one and one.get("files"))
 
 
 def _notes(tree: Tree, survey: Survey) -> list[str]:

@@ -44,7 +44,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of ``fairway ci``: a script."""
+    """A stage of ``fairway ci``: a script, and the directory it runs in."""
 
     name: str
     run: str
@@ -52,6 +52,7 @@ class Stage:
     services: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     junit: tuple[str, ...] = ()
+    directory: str = ""
 
 
 @dataclass(frozen=True)

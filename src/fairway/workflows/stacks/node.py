@@ -193,8 +193,7 @@ def _stages(root: _Package, app: _Package, manager: str, services: tuple[str, ..
         )
         if holder is None:
             continue
-        where = f"cd {shlex.quote(holder.directory)} && " if holder.directory else ""
         needs = ("build",) if stage == "e2e" and any(one.name == "build" for one in found) else ("install",)
         wanted = services if stage in ("unit", "e2e") else ()
-        found.append(Stage(stage, f"{where}{_RUN[manager]} {script}", needs, wanted))
+        found.append(Stage(stage, f"{_RUN[manager]} {script}", needs, wanted, directory=holder.directory))
     return tuple(found)
