@@ -22,6 +22,7 @@ from testbed.workspace import Workspace
 from tests.host.asking import history, serving, slots_running, status, wait_for_step
 from tests.host.guarded import ADMIN, deploy_key_of
 
+ACTOR = "ada"
 BUS = "capakraken/sse/event_bus.py"
 # Of the example's stages those that need nothing installed and no browser: tests/host/test_ci.py has them all.
 STAGES = {
@@ -105,11 +106,11 @@ def pipeline(bed: Testbed, make_login: Callable[[], Login]) -> Iterator[Pipeline
         work.fairway("keys", "add", environment, "ci", deploy_key_of(work), "--role", "deploy")
     work.git("remote", "add", "origin", "https://github.com/acme/capakraken.git")
     work.hand_over()
-    work.fairway("init", "--yes", "--ci", "github", "--keep", "tooling/deploy/README.md")
+    work.fairway("init", "--update", "--yes")
     work.commit("Have a pipeline")
     try:
         with (
-            Runner(bed, work.path, secrets=work.secrets) as runner,
+            Runner(bed, work.path, secrets=work.secrets, actor=ACTOR) as runner,
             ProcessList() as processes,
         ):
             yield Pipeline(work, runner, processes)
@@ -207,7 +208,7 @@ def test_the_same_release_goes_from_staging_to_production_and_back(delivered: De
 
 def test_production_has_it_on_record_who_asked(pipeline: Pipeline, delivered: Delivered) -> None:
     entries = [entry for entry in history(pipeline.work, "production") if "tag" in entry]
-    assert {entry["by"] for entry in entries} == {ACTOR}
+    assert {entry["by"] for entry in entries} == {f"{ACTOR} (CI)"}
     assert [(entry["action"], entry["tag"], entry["outcome"]) for entry in entries] == [
         ("promote", delivered.first, "succeeded"),
         ("promote", delivered.second, "succeeded"),
