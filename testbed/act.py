@@ -63,7 +63,8 @@ class Job:
         """Interrupt the step that runs, as GitHub's runner first does when it is cancelled: its process, no other."""
         job = docker("ps", "--quiet", "--filter", self._of_the_bed, "--filter", "name=^act-").stdout.strip()
         # What Docker has started in a container has no parent there; the first is what keeps the container.
-        docker("exec", job, "sh", "-c", 'kill -INT $(ps -o pid= --ppid 0 | grep -vwE "1|$$")')
+        others = "ps -eo pid=,ppid= | awk '$2 == 0 && $1 != 1 && $1 != '$$' { print $1 }'"
+        docker("exec", job, "sh", "-c", f"kill -INT $({others})")
 
     def wait(self, *, timeout_s: float = 300.0) -> int:
         """Wait for its end and return its exit code. Raises ``TestbedError`` when it takes longer."""
