@@ -15,6 +15,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from fairway.engine.contract.environment import EnvironmentFile
+from fairway.engine.groundwork.site_text import Serving, render
+from fairway.engine.groundwork.wish import Site, Tls, Wish
 from testbed import images
 from testbed.bed import Testbed
 from testbed.host import Host
@@ -226,6 +229,16 @@ def test_a_site_that_nginx_refuses_leaves_the_old_one_serving(prepared: Prepared
     assert "nginx refuses the site" in said
     assert host.get(file) == before
     assert prepared.ask("GET", "/api/health").status == 200
+
+
+def test_nginx_takes_every_form_that_a_site_can_have(prepared: Prepared) -> None:
+    wish = Wish("forms", "staging", "deploy", "/opt/forms", "3000", EnvironmentFile(".env", ()))
+    for site in (Site("forms.test", Tls.NONE), Site("forms.test", Tls.CERTBOT, email="ops@forms.test")):
+        prepared.host.put("/etc/nginx/conf.d/forms.conf", render(wish, site, Serving(certificate=False)))
+        try:
+            prepared.host.sh("nginx -t -q")
+        finally:
+            prepared.host.sh("rm /etc/nginx/conf.d/forms.conf")
 
 
 def test_a_site_of_somebody_elses_is_not_touched(prepared: Prepared) -> None:
