@@ -493,6 +493,8 @@ def _contradictions(config: Config) -> list[str]:
             problems.append(f"{where}.promote_from: leads back to {name}")
         problems += [f"{where}.policy.{line}" for line in policy_contradictions(table.policy, source)]
         problems += [f"{where}.site.{line}" for line in _site_contradictions(table.site)]
+        if table.site is not None and table.admin is None:
+            problems.append(f"{where}.site: needs an administrator, who sets nginx up: {where}.admin")
         prefix = table.secrets_prefix or default_prefix(name)
         if prefix in prefixes:
             problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")
