@@ -78,7 +78,7 @@ def _make_certificate(directory: Path) -> Path:
     request = directory / "site.csr"
     run(["openssl", "req", "-new", *_EC, "-subj", f"/CN={SITE}", "-keyout", directory / "site.key", "-out", request])
     (directory / "site.ext").write_text(f"subjectAltName=DNS:{SITE}\n")
-    by = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", directory / "site.ext"]
+    by: list[str | Path] = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", directory / "site.ext"]
     run(["openssl", "x509", "-req", "-days", "30", "-in", request, *by, "-out", directory / "site.crt"])
     return ca
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import PurePosixPath
+
 from fairway.engine.contract.errors import Failed
 from fairway.engine.groundwork.machine import Machine
 from fairway.engine.groundwork.wants import Look, Tell
@@ -60,6 +63,13 @@ class DeployPath:
     def look(self, machine: Machine, wish: Wish) -> Look:
         found = machine.find(wish.deploy_path)
         if found is None:
+            open_to_others = _open_way(machine, wish.deploy_path)
+            if open_to_others:
+                return Look(
+                    f"there is no {wish.deploy_path}",
+                    blocked=f"others than root could put another directory in its place: {open_to_others}",
+                    hint="choose a deploy_path below a directory of root's, such as /opt",
+                )
             return Look(f"there is no {wish.deploy_path}", (f"make {wish.deploy_path}",))
         if not found.directory:
             return Look(
@@ -81,6 +91,15 @@ class DeployPath:
             raise Failed(f"there is no user {wish.deploy_user}")
         machine.make_directory(wish.deploy_path, mode=0o1775, gid=user.gid)
         return ()
+
+
+def _open_way(machine: Machine, path: str) -> str:
+    """Return the first directory on the way to a path that is not root's alone; nothing when there is none."""
+    for directory in reversed(PurePosixPath(path).parents):
+        found = machine.find(str(directory))
+        if found is not None and (found.uid != 0 or (found.mode & 0o022 and not found.mode & stat.S_ISVTX)):
+            return str(directory)
+    return ""
 
 
 def _run(machine: Machine, argv: list[str]) -> None:

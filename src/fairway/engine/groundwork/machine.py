@@ -199,8 +199,13 @@ class ThisMachine:
             directory.mkdir(mode=0o700)
         finally:
             os.umask(previous)
-        os.chown(directory, 0, gid, follow_symlinks=False)
-        directory.chmod(mode)
+        # Held open, so that what gets the owner and the mode is what was made.
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(descriptor, 0, gid)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
     def remove(self, path: str) -> None:
         Path(path).unlink(missing_ok=True)

@@ -45,7 +45,10 @@ def make(machine: Machine, wish: Wish, name: str, tell: Tell) -> dict[str, Any]:
     before = want.look(machine, wish)
     if before.blocked:
         raise Refused(before.blocked, hint=before.hint)
-    notes = want.do(machine, wish, tell) if before.steps else ()
+    try:
+        notes = want.do(machine, wish, tell) if before.steps else ()
+    except OSError as error:
+        raise Failed(f"{name} could not be made so", why=f"{error.strerror}: {error.filename}") from None
     after = want.look(machine, wish)
     if after.steps:
         raise Failed(f"{name}: it is not so, though everything was done", why="; ".join(after.steps))

@@ -118,6 +118,13 @@ def test_a_name_that_another_file_serves_is_not_taken() -> None:
     assert "is a site of www.example.com already" in NginxSite().look(machine, SERVED).blocked
 
 
+def test_what_somebody_spoiled_in_the_site_itself_is_mended() -> None:
+    machine = _served(ready())
+    machine.files[FILE] += "}\n"
+    machine.problems = [f'unexpected "}}" in {FILE}:60']
+    assert "in the place of" in NginxSite().look(machine, SERVED).steps[0]
+
+
 def test_an_nginx_that_is_broken_already_is_mended_first() -> None:
     assert "its own files" in NginxSite().look(ready(problems=["unknown directive"]), SERVED).blocked
 

@@ -117,6 +117,21 @@ def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
     assert machine.found["/opt/shop"] == Found(0, 1000, 0o1775, True)
 
 
+@pytest.mark.parametrize(
+    ("way", "closed"),
+    [
+        (Found(0, 0, 0o755, True), True),
+        (Found(0, 0, 0o1777, True), True),
+        (Found(0, 50, 0o775, True), False),
+        (Found(1000, 1000, 0o755, True), False),
+    ],
+)
+def test_a_deploy_path_that_others_could_move_away_is_not_made(way: Found, closed: bool) -> None:
+    machine = Machine(found={"/opt": way})
+    assert bool(DeployPath().look(machine, WISH).steps) is closed
+    assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
+
+
 # -- the settings
 
 
