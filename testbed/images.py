@@ -56,6 +56,8 @@ HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 SYSTEMD = Image("fairway-dev/systemd:trixie", "systemd", None, HOST.name)
 # Only for what runs a pipeline's workflows; built when that is asked for.
 RUNNER = Image("fairway-dev/runner:trixie", "runner", None, BASE.name)
+# Only for the test that makes a host of it; built when that asks.
+BARE = Image("fairway-dev/bare:trixie", "bare", None, BASE.name)
 
 # An open registry: Debian's own default asks for a login.
 MIRROR_CONFIG = """\
@@ -97,15 +99,20 @@ def prepare(say: Callable[[str], None] = print) -> None:
 
 def provide_systemd(say: Callable[[str], None] = print) -> Image:
     """Make sure that the host with systemd is there, and return it."""
-    return _on_demand(SYSTEMD, say)
+    return _provide_late(SYSTEMD, say)
 
 
 def provide_runner(say: Callable[[str], None] = print) -> Image:
     """Make sure that what a pipeline's jobs run in is there, and return it."""
-    return _on_demand(RUNNER, say)
+    return _provide_late(RUNNER, say)
 
 
-def _on_demand(image: Image, say: Callable[[str], None]) -> Image:
+def provide_bare(say: Callable[[str], None] = print) -> Image:
+    """Make sure that the host that nobody has prepared is there, and return it."""
+    return _provide_late(BARE, say)
+
+
+def _provide_late(image: Image, say: Callable[[str], None]) -> Image:
     base = inspect("image", image.base or "")
     there = inspect("image", image.name)
     if not base:

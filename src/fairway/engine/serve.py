@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, BinaryIO, Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 import fairway
 from fairway.engine import docker
@@ -20,6 +20,7 @@ from fairway.engine.accept import Acceptance, Asked
 from fairway.engine.access.guard import examine as examine_guard
 from fairway.engine.access.ways import Way, copies_files, refuse_operation, refuse_other_command
 from fairway.engine.contract.chain import check_chain
+from fairway.engine.contract.checks import run_checks
 from fairway.engine.contract.environment import EnvironmentFile, environment_file
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
@@ -52,6 +53,9 @@ from fairway.engine.process import run
 from fairway.engine.schema.look import open_schema
 from fairway.engine.state import read_state
 from fairway.engine.status import describe_host
+
+if TYPE_CHECKING:
+    from fairway.engine.groundwork.wish import Wish
 
 _REASON = re.compile(r"[^\x00-\x1f\x7f]{0,499}[^\x00-\x20\x7f]")
 
@@ -328,6 +332,35 @@ class Server:
 
         return survey(self._layout, project, env_file)
 
+    def _ground(self, args: Fields) -> dict[str, Any]:
+        wish = self._wish(args)
+        args.end()
+        from fairway.engine.groundwork.machine import ThisMachine
+        from fairway.engine.groundwork.table import look_over
+
+        checks = _keys_in_place(self._layout)
+        return {"wants": look_over(ThisMachine(), wish), "checks": checks}
+
+    def _prepare(self, args: Fields) -> dict[str, Any]:
+        name, wish = args.text("want", max_length=40), self._wish(args)
+        args.end()
+        from fairway.engine.groundwork.machine import ThisMachine
+        from fairway.engine.groundwork.table import make
+
+        return make(ThisMachine(), wish, name, self._tell_notice)
+
+    def _wish(self, args: Fields) -> Wish:
+        if os.geteuid() != 0:
+            raise Invalid(
+                "the administrator in fairway.toml is not root on the host",
+                why=f"this is user {os.geteuid()}",
+                hint='admin = "root", or a user who may run python3 by sudo without a password',
+            )
+        # No other operation waits for the import.
+        from fairway.engine.groundwork.wish import Wish
+
+        return Wish.parse(args.object("wish"), str(self._layout.deploy_path))
+
     def _evidence(self, args: Fields) -> dict[str, Any]:
         tag = args.parsed("tag", Tag)
         args.end()
@@ -508,6 +541,8 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.DOCTOR: Server._doctor,
     Operation.EDGE_UPGRADE: Server._edge_upgrade,
     Operation.SURVEY: Server._survey,
+    Operation.GROUND: Server._ground,
+    Operation.PREPARE: Server._prepare,
     Operation.EVIDENCE: Server._evidence,
     Operation.JUDGE: Server._judge,
     Operation.GATE: Server._gate,
@@ -530,6 +565,16 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }
+
+
+def _keys_in_place(layout: Layout) -> list[dict[str, Any]]:
+    """Look whether every valid deploy key stands behind the forced command; nothing before the host is prepared."""
+    if not (layout.host_config.exists() and layout.keys.exists()):
+        return []
+    from fairway.engine.access import authorized
+
+    host, keys = read_host_config(layout.host_config), read_keys(layout)
+    return run_checks([("forced command", lambda: authorized.check(layout, host, keys))])
 
 
 def _environment(args: Fields) -> EnvironmentFile:
