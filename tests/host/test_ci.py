@@ -137,6 +137,22 @@ def test_a_test_that_fails_stands_beside_its_line(work: Workspace, env: dict[str
     assert left(work) == []
 
 
+def test_services_that_do_not_come_up_are_told_with_their_logs_and_removed(
+    work: Workspace, env: dict[str, str]
+) -> None:
+    file = "docker-compose.ci.yml"
+    work.edit(file, 'ports: ["6379"]', 'ports: ["6379"]\n    command: ["redis-server", "--no-such-setting", "1"]')
+    try:
+        done = work.fairway("ci", "--only", "unit", "--json", env=env, check=False)
+    finally:
+        work.git("checkout", "--quiet", file)
+    assert done.returncode == 1, done.stderr
+    (unit,) = json.loads(done.stdout)["stages"]
+    assert unit["reason"] == "the services did not come up healthy: postgres, redis"
+    assert "no-such-setting" in Path(unit["log"]).read_text(encoding="utf-8")
+    assert left(work) == []
+
+
 def test_ctrl_c_leaves_no_process_no_container_and_no_volume(work: Workspace, env: dict[str, str]) -> None:
     nap = f"sleep {secrets.randbelow(10**6) + 10**6}"
     script = f"{nap} & setsid {nap} & timeout 9999 {nap} & echo all up; wait"

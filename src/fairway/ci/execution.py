@@ -27,7 +27,9 @@ from fairway.process_group import Ended, How, Stop, supervise
 _TAIL_LINES = 60
 _TAIL_WIDTH = 400
 # Colours, cursor movements, titles: what a terminal obeys and a page or a table must not.
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,6 @@ class Log:
 def printable(line: str) -> str:
     """Return a line without what a terminal would obey."""
     return _CONTROL.sub("", line)
-
-
-def prepare_logs(directory: Path) -> None:
-    """Make the directory of the logs, which Git is told to ignore, and clear it of the last run's."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / ".gitignore").write_text("*\n", encoding="utf-8")
-    for old in (*directory.glob("*.log"), directory / "summary.md", directory / "summary.json"):
-        old.unlink(missing_ok=True)
 
 
 def base_environment(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from time import monotonic
 
 from fairway.ci import summary
-from fairway.ci.execution import Setting, execute, prepare_logs
+from fairway.ci.execution import Setting, execute
+from fairway.ci.logs import kept_in
 from fairway.ci.reporter import Reporter
 from fairway.ci.results import StageResult, State, outcome
 from fairway.ci.running import Interruption, processors, run_stages
@@ -59,8 +60,7 @@ def run_pipeline(
     )
     interruption = Interruption()
     try:
-        prepare_logs(setting.logs)
-        with interruption.by_signals():
+        with kept_in(setting.logs), interruption.by_signals():
             results = run_stages(
                 stages,
                 partial(_execute, setting),
@@ -69,9 +69,9 @@ def run_pipeline(
                 fail_fast=fail_fast,
                 interruption=interruption,
             )
-        became = outcome(results, interrupted=interruption.interrupted)
-        finished = Finished(tuple(results), became, monotonic() - begun)
-        _keep(finished, setting.logs, summaries, environ)
+            became = outcome(results, interrupted=interruption.interrupted)
+            finished = Finished(tuple(results), became, monotonic() - begun)
+            _keep(finished, setting.logs, summaries, environ)
     except OSError as error:
         raise as_error(error, "the logs and the summary cannot be written") from None
     return finished
