@@ -100,40 +100,31 @@ def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_bro
     assert left(work) == []
 
 
-def test_a_guardrail_violation_is_red_and_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
-    file = "capakraken/sse/event_bus.py"
-    before = (work.path / file).read_text(encoding="utf-8")
+def test_what_is_wrong_is_red_in_github_and_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
+    bus, test = "capakraken/sse/event_bus.py", "tests/test_wrong.py"
+    before = (work.path / bus).read_text(encoding="utf-8")
     at = before[: before.index("    async def events_for")]
-    work.write(file, before.replace(at, at + _TOLD_BY_ROLE.lstrip("\n") + "\n"))
+    work.write(bus, before.replace(at, at + _TOLD_BY_ROLE.lstrip("\n") + "\n"))
+    work.write(test, "def test_it_is_so() -> None:\n    assert 1 + 1 == 3\n")
     page = work.path.parent / f"{work.project}-page.md"
-    in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page)}
+    in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page), "GITHUB_WORKSPACE": str(work.path)}
     try:
-        done = work.fairway("ci", "--from", "guardrails", env=in_github, check=False)
+        done = work.fairway("ci", env=in_github, check=False)
         told = page.read_text(encoding="utf-8")
     finally:
-        work.write(file, before)
+        work.write(bus, before)
+        (work.path / test).unlink()
         page.unlink(missing_ok=True)
     assert done.returncode == 1, done.stderr
     line = at.count("\n") + 2
-    assert f"::error file={file},line={line}," in done.stdout
-    assert "::group::✗ guardrails failed" in done.stdout
+    assert f"::error file={bus},line={line}," in done.stdout
+    assert f"::error file={test},line=2,col=1,title=unit%3A tests.test_wrong%3A%3Atest_it_is_so::" in done.stdout
+    # Each stage's output in a group of its own, whatever ran beside it.
+    marks = [line for line in done.stdout.splitlines() if line.startswith(("::group::", "::endgroup::"))]
+    assert [mark.startswith("::group::") for mark in marks] == [True, False] * 4
     assert "- build skipped: needs guardrails, which failed" in done.stdout
     assert "| ❌ | guardrails |" in told
     assert "| ⏭️ | e2e |" in told
-
-
-def test_a_test_that_fails_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
-    test = "def test_it_is_so() -> None:\n    assert 1 + 1 == 3\n"
-    work.write("tests/test_wrong.py", test)
-    try:
-        in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(work.path.parent)}
-        done = work.fairway("ci", "--only", "unit", env=in_github, check=False)
-    finally:
-        (work.path / "tests" / "test_wrong.py").unlink()
-    assert done.returncode == 1, done.stderr
-    annotation = f"::error file={work.project}/tests/test_wrong.py,line=2,col=1,title=unit%3A tests.test_wrong"
-    assert annotation in done.stdout
-    assert "1 failed" in done.stdout
     assert left(work) == []
 
 

@@ -68,7 +68,7 @@ def running(
             _up(compose, services, file, environ, say, stop, timeout_s)
             yield variables(ports, _chosen(compose, environ), host)
         finally:
-            _down(docker, compose, project, environ)
+            _down(docker, compose, project, environ, say)
 
 
 def with_dependencies(rendered: Mapping[str, Any], services: Iterable[str], file: Path) -> list[str]:
@@ -183,10 +183,12 @@ def _chosen(compose: Sequence[str], environ: Mapping[str, str]) -> dict[tuple[st
     return found
 
 
-def _down(docker: Docker, compose: Sequence[str], project: str, environ: Mapping[str, str]) -> None:
+def _down(
+    docker: Docker, compose: Sequence[str], project: str, environ: Mapping[str, str], say: Callable[[str], None]
+) -> None:
     """Remove everything of the project. Raises ``Failed`` when something of it is left."""
     label = f"label=com.docker.compose.project={project}"
-    why = ""
+    begun, why = monotonic(), ""
     # More than once: a client that was ended in the middle may have asked for one more container.
     for _ in range(3):
         try:
@@ -198,6 +200,7 @@ def _down(docker: Docker, compose: Sequence[str], project: str, environ: Mapping
             why = error.what
             continue
         if done.returncode == 0 and left.returncode == 0 and not left.stdout.strip():
+            say(f"fairway: services removed in {monotonic() - begun:.1f} s")
             return
         why = done.tail or left.tail
     raise Failed(

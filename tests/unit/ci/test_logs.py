@@ -30,8 +30,7 @@ def test_a_directory_with_somebody_else_s_files_is_left_alone(tmp_path: Path) ->
 
 
 def test_a_second_run_in_the_same_checkout_waits_for_its_turn_by_ending(tmp_path: Path) -> None:
-    with kept_in(tmp_path):
-        with pytest.raises(Locked, match="runs here already"), kept_in(tmp_path):
-            pass
+    with kept_in(tmp_path), pytest.raises(Locked, match="runs here already"), kept_in(tmp_path):
+        pass
     with kept_in(tmp_path):
         pass
