@@ -144,6 +144,22 @@ def test_services_that_do_not_come_up_are_told_with_their_logs_and_removed(
     assert left(work) == []
 
 
+def test_what_a_run_that_was_killed_has_left_is_removed_by_the_next(work: Workspace, env: dict[str, str]) -> None:
+    naps = {"run": "echo all up; sleep 3", "services": ["redis"], "env": None, "junit": None}
+    work.configure(ci={"stages": {"unit": naps}})
+    client = work.start_fairway("ci", "--only", "unit", env=env)
+    assert client.stdout is not None
+    while "all up" not in (line := client.stdout.readline()):
+        assert line, "it ended before the stage was up"
+    client.kill()
+    client.communicate(timeout=60)
+    assert left(work) != []
+    done = work.fairway("ci", "--only", "unit", env=env, check=False)
+    work.git("checkout", "--quiet", "fairway.toml")
+    assert "removed the services of a run that was killed" in done.stderr
+    assert left(work) == []
+
+
 def test_ctrl_c_leaves_no_process_no_container_and_no_volume(work: Workspace, env: dict[str, str]) -> None:
     nap = f"sleep {secrets.randbelow(10**6) + 10**6}"
     script = f"{nap} & setsid {nap} & timeout 9999 {nap} & echo all up; wait"

@@ -36,8 +36,7 @@ _CONTROL = re.compile(
 class Setting:
     """What the stages of one run share.
 
-    ``project`` begins the names of the stages' Compose projects; ``given`` are variables that every stage
-    and its services get besides this process's own.
+    ``given`` are variables that every stage and its services get besides this process's own.
     """
 
     root: Path
@@ -47,6 +46,11 @@ class Setting:
     environ: Mapping[str, str]
     given: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: secrets.token_hex(3))
+
+    @property
+    def beginning(self) -> str:
+        """How the names of the stages' Compose projects begin."""
+        return f"{self.project[:24]}-ci-"
 
 
 class Log:
@@ -174,7 +178,7 @@ def _services(stage: Stage, setting: Setting, log: Log, stop: Stop) -> Iterator[
     with services.running(
         setting.compose,
         stage.services,
-        project=f"{setting.project[:24]}-ci-{stage.name}-{setting.run_id}",
+        project=f"{setting.beginning}{stage.name}-{setting.run_id}",
         environ=base,
         say=log,
         stop=stop,

@@ -16,9 +16,11 @@ from fairway.ci.logs import kept_in
 from fairway.ci.reporter import Reporter
 from fairway.ci.results import StageResult, State, outcome
 from fairway.ci.running import Interruption, processors, run_stages
+from fairway.ci.services import sweep
 from fairway.ci.stages import Stage
 from fairway.config import Config
 from fairway.engine.contract.errors import FairwayError, as_error
+from fairway.process import child_environment
 from fairway.process_group import Stop
 from fairway.release import git
 from fairway.release.trial import local_names
@@ -53,7 +55,7 @@ def run_pipeline(
     setting = Setting(
         root=config.root,
         logs=config.root / config.ci.logs,
-        compose=config.root / config.ci.compose if config.ci.compose else None,
+        compose=(config.root / config.ci.compose).resolve() if config.ci.compose else None,
         project=config.project,
         environ=environ,
         given=images(config),
@@ -61,6 +63,7 @@ def run_pipeline(
     interruption = Interruption()
     try:
         with kept_in(setting.logs), interruption.by_signals():
+            _sweep(setting, stages, reporter)
             results = run_stages(
                 stages,
                 partial(_execute, setting),
@@ -87,6 +90,17 @@ def images(config: Config) -> dict[str, str]:
     except FairwayError:
         return {}
     return {"APP_IMAGE": app, "MIGRATOR_IMAGE": migrator}
+
+
+def _sweep(setting: Setting, stages: Sequence[Stage], reporter: Reporter) -> None:
+    """Remove what a run that was killed has left. Where Docker does not answer, the stages that need it say so."""
+    if setting.compose is None or not any(stage.services for stage in stages):
+        return
+    try:
+        for project in sweep(setting.compose, setting.beginning, child_environment(setting.environ)):
+            reporter.notice(f"removed the services of a run that was killed: {project}")
+    except FairwayError as error:
+        reporter.notice(error.what)
 
 
 def _execute(setting: Setting, stage: Stage, show: Callable[[str], None], stop: Stop) -> StageResult:

@@ -71,6 +71,21 @@ def running(
             _down(docker, compose, project, environ, say)
 
 
+def sweep(file: Path, beginning: str, environ: Mapping[str, str]) -> list[str]:
+    """Remove what a run of this checkout has left that was killed; return the projects.
+
+    To be called while no other run of the checkout goes on. ``beginning`` is that of the projects' names.
+    """
+    docker = find_docker(environ)
+    label = "com.docker.compose.project"
+    here = ("--filter", f"label={label}.working_dir={file.parent}", "--format", f'{{{{.Label "{label}"}}}}')
+    listed = process.run(docker("ps", "--all", *here), env=environ).or_fail("Docker cannot be asked what is left")
+    projects = sorted({name for name in listed.split() if name.startswith(beginning)})
+    for project in projects:
+        _down(docker, docker("compose", "--project-name", project), project, environ, lambda line: None)
+    return projects
+
+
 def with_dependencies(rendered: Mapping[str, Any], services: Iterable[str], file: Path) -> list[str]:
     """Return the services and all that they depend on. Raises ``Invalid`` when the file has not one of them.
 
@@ -116,6 +131,8 @@ def override_text(ports: Mapping[str, Sequence[Port]], bound: str) -> str:
 
 def reached_at(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return where published ports are reached, and what binds them there: where Docker is, maybe not here."""
+    if given := environ.get("FAIRWAY_CI_SERVICES_HOST"):
+        return given, ""
     host = urlsplit(environ.get("DOCKER_HOST", ""))
     if host.scheme in ("tcp", "ssh") and host.hostname not in (None, "localhost", _LOOPBACK):
         return str(host.hostname), ""
