@@ -85,7 +85,7 @@ def running(words: str) -> list[str]:
 def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_browser(
     work: Workspace, env: dict[str, str]
 ) -> None:
-    done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False)
+    done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False, timeout_s=900)
     assert done.returncode == 0, done.stderr
     stages = {stage["stage"]: stage for stage in json.loads(done.stdout)["stages"]}
     assert list(stages) == ["guardrails", "typecheck", "lint", "unit", "build", "e2e"]
