@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -28,33 +27,34 @@ _TOLD_BY_ROLE = """
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """Where the programs are of an environment with exactly what the example's lock files name."""
+    """An environment with what the example's lock files name, made once: its own stage finds nothing to add."""
     directory, uv = STATE / "example", STATE / "uv" / "bin" / "uv"
     stamp, python = directory / "locks.sha256", directory / "bin" / "python"
     wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in LOCKS)).hexdigest()
     if not (stamp.exists() and stamp.read_text(encoding="ascii") == wanted):
         own = ROOT / ".venv" / "bin" / "python"
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", own, directory], check=True)
-        install: list[str | Path] = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, *LOCKS]
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--seed", "--python", own, directory], check=True)
+        locked = [part for lock in LOCKS for part in ("--requirement", lock)]
+        install: list[str | Path] = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *locked]
         subprocess.run(install, check=True)
         stamp.write_text(wanted, encoding="ascii")
-    return directory / "bin"
+    return directory
 
 
 @pytest.fixture(scope="module")
-def work(bed: Testbed) -> Iterator[Workspace]:
+def work(bed: Testbed, tools: Path) -> Iterator[Workspace]:
     workspace = Workspace(bed, project=f"t-{secrets.token_hex(4)}")
+    (workspace.path / ".venv").symlink_to(tools)
     yield workspace
     workspace.remove()
 
 
 @pytest.fixture
-def env(work: Workspace, tools: Path) -> dict[str, str]:
+def env(tools: Path) -> dict[str, str]:
     return {
-        "PATH": os.pathsep.join([str(tools), work.environment["PATH"]]),
         "POSTGRES_TEST_IMAGE": images.POSTGRES.name,
         "REDIS_TEST_IMAGE": images.REDIS.name,
-        "MYPY_CACHE_DIR": str(tools.parent / "mypy"),
+        "MYPY_CACHE_DIR": str(tools / "mypy"),
     }
 
 
@@ -88,7 +88,7 @@ def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_bro
     done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False, timeout_s=900)
     assert done.returncode == 0, done.stderr
     stages = {stage["stage"]: stage for stage in json.loads(done.stdout)["stages"]}
-    assert list(stages) == ["guardrails", "typecheck", "lint", "unit", "build", "e2e"]
+    assert list(stages) == ["install", "guardrails", "typecheck", "lint", "unit", "build", "e2e"]
     assert {stage["state"] for stage in stages.values()} == {"passed"}
     unit, e2e = stages["unit"]["tests"], stages["e2e"]["tests"]
     assert (unit["total"] > 20, unit["skipped"], unit["failed"]) == (True, 0, 0)
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_red_in_github_and_stands_beside_its_line(work: Workspa
     assert f"::error file={test},line=2,col=1,title=unit%3A tests.test_wrong%3A%3Atest_it_is_so::" in done.stdout
     # Each stage's output in a group of its own, whatever ran beside it.
     marks = [line for line in done.stdout.splitlines() if line.startswith(("::group::", "::endgroup::"))]
-    assert [mark.startswith("::group::") for mark in marks] == [True, False] * 4
+    assert [mark.startswith("::group::") for mark in marks] == [True, False] * 5
     assert "- build skipped: needs guardrails, which failed" in done.stdout
     assert "| ❌ | guardrails |" in told
     assert "| ⏭️ | e2e |" in told

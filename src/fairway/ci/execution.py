@@ -83,7 +83,8 @@ def base_environment(environ: Mapping[str, str], given: Mapping[str, str]) -> di
     found = {**child_environment(environ), **given}
     path = found.get("PATH", os.defpath)
     if shutil.which("fairway", path=path) is None:
-        found["PATH"] = os.pathsep.join([path, str(Path(sys.argv[0]).absolute().parent)])
+        beside = (Path(program).absolute().parent for program in (sys.argv[0], sys.executable))
+        found["PATH"] = os.pathsep.join([path, *(str(one) for one in beside if (one / "fairway").is_file())][:2])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
 
 
 def test_fairway_is_found_by_a_stage_after_everything_else_on_path() -> None:
-    assert base_environment({"PATH": "/nowhere"}, {})["PATH"].startswith("/nowhere:/")
+    found = base_environment({"PATH": "/nowhere"}, {})["PATH"]
+    assert found == f"/nowhere:{Path(sys.executable).parent}"
 
 
 @pytest.mark.parametrize(
