@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -28,33 +27,34 @@ _TOLD_BY_ROLE = """
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """Where the programs are of an environment with exactly what the example's lock files name."""
+    """An environment with what the example's lock files name, made once: its own stage finds nothing to add."""
     directory, uv = STATE / "example", STATE / "uv" / "bin" / "uv"
     stamp, python = directory / "locks.sha256", directory / "bin" / "python"
     wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in LOCKS)).hexdigest()
     if not (stamp.exists() and stamp.read_text(encoding="ascii") == wanted):
         own = ROOT / ".venv" / "bin" / "python"
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", own, directory], check=True)
-        install: list[str | Path] = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, *LOCKS]
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--seed", "--python", own, directory], check=True)
+        locked = [part for lock in LOCKS for part in ("--requirement", lock)]
+        install: list[str | Path] = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *locked]
         subprocess.run(install, check=True)
         stamp.write_text(wanted, encoding="ascii")
-    return directory / "bin"
+    return directory
 
 
 @pytest.fixture(scope="module")
-def work(bed: Testbed) -> Iterator[Workspace]:
+def work(bed: Testbed, tools: Path) -> Iterator[Workspace]:
     workspace = Workspace(bed, project=f"t-{secrets.token_hex(4)}")
+    (workspace.path / ".venv").symlink_to(tools)
     yield workspace
     workspace.remove()
 
 
 @pytest.fixture
-def env(work: Workspace, tools: Path) -> dict[str, str]:
+def env(tools: Path) -> dict[str, str]:
     return {
-        "PATH": os.pathsep.join([str(tools), work.environment["PATH"]]),
         "POSTGRES_TEST_IMAGE": images.POSTGRES.name,
         "REDIS_TEST_IMAGE": images.REDIS.name,
-        "MYPY_CACHE_DIR": str(tools.parent / "mypy"),
+        "MYPY_CACHE_DIR": str(tools / "mypy"),
     }
 
 
@@ -85,10 +85,10 @@ def running(words: str) -> list[str]:
 def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_browser(
     work: Workspace, env: dict[str, str]
 ) -> None:
-    done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False)
+    done = work.fairway("ci", "--json", "--summary", "reports/summary.md", env=env, check=False, timeout_s=900)
     assert done.returncode == 0, done.stderr
     stages = {stage["stage"]: stage for stage in json.loads(done.stdout)["stages"]}
-    assert list(stages) == ["guardrails", "typecheck", "lint", "unit", "build", "e2e"]
+    assert list(stages) == ["install", "guardrails", "typecheck", "lint", "unit", "build", "e2e"]
     assert {stage["state"] for stage in stages.values()} == {"passed"}
     unit, e2e = stages["unit"]["tests"], stages["e2e"]["tests"]
     assert (unit["total"] > 20, unit["skipped"], unit["failed"]) == (True, 0, 0)
@@ -100,40 +100,63 @@ def test_the_example_passes_its_own_pipeline_with_real_services_images_and_a_bro
     assert left(work) == []
 
 
-def test_a_guardrail_violation_is_red_and_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
-    file = "capakraken/sse/event_bus.py"
-    before = (work.path / file).read_text(encoding="utf-8")
+def test_what_is_wrong_is_red_in_github_and_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
+    bus, test = "capakraken/sse/event_bus.py", "tests/test_wrong.py"
+    before = (work.path / bus).read_text(encoding="utf-8")
     at = before[: before.index("    async def events_for")]
-    work.write(file, before.replace(at, at + _TOLD_BY_ROLE.lstrip("\n") + "\n"))
+    work.write(bus, before.replace(at, at + _TOLD_BY_ROLE.lstrip("\n") + "\n"))
+    work.write(test, "def test_it_is_so() -> None:\n    assert 1 + 1 == 3\n")
     page = work.path.parent / f"{work.project}-page.md"
-    in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page)}
+    in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page), "GITHUB_WORKSPACE": str(work.path)}
     try:
-        done = work.fairway("ci", "--from", "guardrails", env=in_github, check=False)
+        done = work.fairway("ci", env=in_github, check=False)
         told = page.read_text(encoding="utf-8")
     finally:
-        work.write(file, before)
+        work.write(bus, before)
+        (work.path / test).unlink()
         page.unlink(missing_ok=True)
     assert done.returncode == 1, done.stderr
     line = at.count("\n") + 2
-    assert f"::error file={file},line={line}," in done.stdout
-    assert "::group::✗ guardrails failed" in done.stdout
+    assert f"::error file={bus},line={line}," in done.stdout
+    assert f"::error file={test},line=2,col=1,title=unit%3A tests.test_wrong%3A%3Atest_it_is_so::" in done.stdout
+    # Each stage's output in a group of its own, whatever ran beside it.
+    marks = [line for line in done.stdout.splitlines() if line.startswith(("::group::", "::endgroup::"))]
+    assert [mark.startswith("::group::") for mark in marks] == [True, False] * 5
     assert "- build skipped: needs guardrails, which failed" in done.stdout
     assert "| ❌ | guardrails |" in told
     assert "| ⏭️ | e2e |" in told
+    assert left(work) == []
 
 
-def test_a_test_that_fails_stands_beside_its_line(work: Workspace, env: dict[str, str]) -> None:
-    test = "def test_it_is_so() -> None:\n    assert 1 + 1 == 3\n"
-    work.write("tests/test_wrong.py", test)
+def test_services_that_do_not_come_up_are_told_with_their_logs_and_removed(
+    work: Workspace, env: dict[str, str]
+) -> None:
+    file = "docker-compose.ci.yml"
+    work.edit(file, 'ports: ["6379"]', 'ports: ["6379"]\n    command: ["redis-server", "--no-such-setting", "1"]')
     try:
-        in_github = {**env, "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(work.path.parent)}
-        done = work.fairway("ci", "--only", "unit", env=in_github, check=False)
+        done = work.fairway("ci", "--only", "unit", "--json", env=env, check=False)
     finally:
-        (work.path / "tests" / "test_wrong.py").unlink()
+        work.git("checkout", "--quiet", file)
     assert done.returncode == 1, done.stderr
-    annotation = f"::error file={work.project}/tests/test_wrong.py,line=2,col=1,title=unit%3A tests.test_wrong"
-    assert annotation in done.stdout
-    assert "1 failed" in done.stdout
+    (unit,) = json.loads(done.stdout)["stages"]
+    assert unit["reason"] == "the services did not come up healthy: postgres, redis"
+    assert "no-such-setting" in Path(unit["log"]).read_text(encoding="utf-8")
+    assert left(work) == []
+
+
+def test_what_a_run_that_was_killed_has_left_is_removed_by_the_next(work: Workspace, env: dict[str, str]) -> None:
+    naps = {"run": "echo all up; sleep 3", "services": ["redis"], "env": None, "junit": None}
+    work.configure(ci={"stages": {"unit": naps}})
+    client = work.start_fairway("ci", "--only", "unit", env=env)
+    assert client.stdout is not None
+    while "all up" not in (line := client.stdout.readline()):
+        assert line, "it ended before the stage was up"
+    client.kill()
+    client.communicate(timeout=60)
+    assert left(work) != []
+    done = work.fairway("ci", "--only", "unit", env=env, check=False)
+    work.git("checkout", "--quiet", "fairway.toml")
+    assert "removed the services of a run that was killed" in done.stderr
     assert left(work) == []
 
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 BASE_URL = os.environ.get("BASE_URL", "http://127.0.0.1:3000")
 # Of docker-compose.ci.yml, where they are made up as well.
 EMAIL, PASSWORD, NEVER_SHOWN = "admin@example.com", "correct-horse", "never-to-be-shown"
+# A machine that does several things at once is no reason to fail.
+expect.set_options(timeout=20_000)
 _BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 
 

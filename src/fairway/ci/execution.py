@@ -27,15 +27,16 @@ from fairway.process_group import Ended, How, Stop, supervise
 _TAIL_LINES = 60
 _TAIL_WIDTH = 400
 # Colours, cursor movements, titles: what a terminal obeys and a page or a table must not.
-_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 
 
 @dataclass(frozen=True)
 class Setting:
     """What the stages of one run share.
 
-    ``project`` begins the names of the stages' Compose projects; ``given`` are variables that every stage
-    and its services get besides this process's own.
+    ``given`` are variables that every stage and its services get besides this process's own.
     """
 
     root: Path
@@ -45,6 +46,11 @@ class Setting:
     environ: Mapping[str, str]
     given: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: secrets.token_hex(3))
+
+    @property
+    def beginning(self) -> str:
+        """How the names of the stages' Compose projects begin."""
+        return f"{self.project[:24]}-ci-"
 
 
 class Log:
@@ -69,14 +75,6 @@ def printable(line: str) -> str:
     return _CONTROL.sub("", line)
 
 
-def prepare_logs(directory: Path) -> None:
-    """Make the directory of the logs, which Git is told to ignore, and clear it of the last run's."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / ".gitignore").write_text("*\n", encoding="utf-8")
-    for old in (*directory.glob("*.log"), directory / "summary.md", directory / "summary.json"):
-        old.unlink(missing_ok=True)
-
-
 def base_environment(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Return what every stage gets: this environment without the pipeline's secrets, and ``given``.
 
@@ -85,7 +83,8 @@ def base_environment(environ: Mapping[str, str], given: Mapping[str, str]) -> di
     found = {**child_environment(environ), **given}
     path = found.get("PATH", os.defpath)
     if shutil.which("fairway", path=path) is None:
-        found["PATH"] = os.pathsep.join([path, str(Path(sys.argv[0]).absolute().parent)])
+        beside = (Path(program).absolute().parent for program in (sys.argv[0], sys.executable))
+        found["PATH"] = os.pathsep.join([path, *(str(one) for one in beside if (one / "fairway").is_file())][:2])
     return found
 
 
@@ -180,7 +179,7 @@ def _services(stage: Stage, setting: Setting, log: Log, stop: Stop) -> Iterator[
     with services.running(
         setting.compose,
         stage.services,
-        project=f"{setting.project[:24]}-ci-{stage.name}-{setting.run_id}",
+        project=f"{setting.beginning}{stage.name}-{setting.run_id}",
         environ=base,
         say=log,
         stop=stop,

@@ -113,7 +113,7 @@ def parse(path: Path, root: Path) -> Tests:
     failures: list[Any] = []
     element: Element = report._elem
     for one in element.iter("testcase"):  # whatever suites are in suites
-        case = TestCase.fromelem(one)
+        case = TestCase.fromelem(one)  # type: ignore[no-untyped-call]
         total += 1
         results = list(case.result)
         skipped += any(isinstance(result, Skipped) for result in results)

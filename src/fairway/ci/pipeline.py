@@ -11,13 +11,16 @@ from pathlib import Path
 from time import monotonic
 
 from fairway.ci import summary
-from fairway.ci.execution import Setting, execute, prepare_logs
+from fairway.ci.execution import Setting, execute
+from fairway.ci.logs import kept_in
 from fairway.ci.reporter import Reporter
 from fairway.ci.results import StageResult, State, outcome
 from fairway.ci.running import Interruption, processors, run_stages
+from fairway.ci.services import sweep
 from fairway.ci.stages import Stage
 from fairway.config import Config
 from fairway.engine.contract.errors import FairwayError, as_error
+from fairway.process import child_environment
 from fairway.process_group import Stop
 from fairway.release import git
 from fairway.release.trial import local_names
@@ -52,15 +55,15 @@ def run_pipeline(
     setting = Setting(
         root=config.root,
         logs=config.root / config.ci.logs,
-        compose=config.root / config.ci.compose if config.ci.compose else None,
+        compose=(config.root / config.ci.compose).resolve() if config.ci.compose else None,
         project=config.project,
         environ=environ,
         given=images(config),
     )
     interruption = Interruption()
     try:
-        prepare_logs(setting.logs)
-        with interruption.by_signals():
+        with kept_in(setting.logs), interruption.by_signals():
+            _sweep(setting, stages, reporter)
             results = run_stages(
                 stages,
                 partial(_execute, setting),
@@ -69,9 +72,9 @@ def run_pipeline(
                 fail_fast=fail_fast,
                 interruption=interruption,
             )
-        became = outcome(results, interrupted=interruption.interrupted)
-        finished = Finished(tuple(results), became, monotonic() - begun)
-        _keep(finished, setting.logs, summaries, environ)
+            became = outcome(results, interrupted=interruption.interrupted)
+            finished = Finished(tuple(results), became, monotonic() - begun)
+            _keep(finished, setting.logs, summaries, environ)
     except OSError as error:
         raise as_error(error, "the logs and the summary cannot be written") from None
     return finished
@@ -87,6 +90,17 @@ def images(config: Config) -> dict[str, str]:
     except FairwayError:
         return {}
     return {"APP_IMAGE": app, "MIGRATOR_IMAGE": migrator}
+
+
+def _sweep(setting: Setting, stages: Sequence[Stage], reporter: Reporter) -> None:
+    """Remove what a run that was killed has left. Where Docker does not answer, the stages that need it say so."""
+    if setting.compose is None or not any(stage.services for stage in stages):
+        return
+    try:
+        for project in sweep(setting.compose, setting.beginning, child_environment(setting.environ)):
+            reporter.notice(f"removed the services of a run that was killed: {project}")
+    except FairwayError as error:
+        reporter.notice(error.what)
 
 
 def _execute(setting: Setting, stage: Stage, show: Callable[[str], None], stop: Stop) -> StageResult:

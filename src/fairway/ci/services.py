@@ -68,7 +68,22 @@ def running(
             _up(compose, services, file, environ, say, stop, timeout_s)
             yield variables(ports, _chosen(compose, environ), host)
         finally:
-            _down(docker, compose, project, environ)
+            _down(docker, compose, project, environ, say)
+
+
+def sweep(file: Path, beginning: str, environ: Mapping[str, str]) -> list[str]:
+    """Remove what a run of this checkout has left that was killed; return the projects.
+
+    To be called while no other run of the checkout goes on. ``beginning`` is that of the projects' names.
+    """
+    docker = find_docker(environ)
+    label = "com.docker.compose.project"
+    here = ("--filter", f"label={label}.working_dir={file.parent}", "--format", f'{{{{.Label "{label}"}}}}')
+    listed = process.run(docker("ps", "--all", *here), env=environ).or_fail("Docker cannot be asked what is left")
+    projects = sorted({name for name in listed.split() if name.startswith(beginning)})
+    for project in projects:
+        _down(docker, docker("compose", "--project-name", project), project, environ, lambda line: None)
+    return projects
 
 
 def with_dependencies(rendered: Mapping[str, Any], services: Iterable[str], file: Path) -> list[str]:
@@ -116,6 +131,8 @@ def override_text(ports: Mapping[str, Sequence[Port]], bound: str) -> str:
 
 def reached_at(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return where published ports are reached, and what binds them there: where Docker is, maybe not here."""
+    if given := environ.get("FAIRWAY_CI_SERVICES_HOST"):
+        return given, ""
     host = urlsplit(environ.get("DOCKER_HOST", ""))
     if host.scheme in ("tcp", "ssh") and host.hostname not in (None, "localhost", _LOOPBACK):
         return str(host.hostname), ""
@@ -183,10 +200,12 @@ def _chosen(compose: Sequence[str], environ: Mapping[str, str]) -> dict[tuple[st
     return found
 
 
-def _down(docker: Docker, compose: Sequence[str], project: str, environ: Mapping[str, str]) -> None:
+def _down(
+    docker: Docker, compose: Sequence[str], project: str, environ: Mapping[str, str], say: Callable[[str], None]
+) -> None:
     """Remove everything of the project. Raises ``Failed`` when something of it is left."""
     label = f"label=com.docker.compose.project={project}"
-    why = ""
+    begun, why = monotonic(), ""
     # More than once: a client that was ended in the middle may have asked for one more container.
     for _ in range(3):
         try:
@@ -198,6 +217,7 @@ def _down(docker: Docker, compose: Sequence[str], project: str, environ: Mapping
             why = error.what
             continue
         if done.returncode == 0 and left.returncode == 0 and not left.stdout.strip():
+            say(f"fairway: services removed in {monotonic() - begun:.1f} s")
             return
         why = done.tail or left.tail
     raise Failed(

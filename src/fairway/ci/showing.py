@@ -199,21 +199,26 @@ class OnTerminal:
         table.add_column(width=1)
         table.add_column(no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True)
+        # Cut here: a table would make room for a long line by cutting the names.
+        room = max(self._console.width - max(len(stage.name) for stage in self._stages) - len(" ✓   1234.5 s "), 10)
         for stage in self._stages:
             result = self._results.get(stage.name)
             if result is not None:
                 took = f"{result.seconds:.1f} s" if result.log else ""
                 said = result.reason or (result.tests.in_words if result.tests else "")
-                table.add_row(Text(*MARKS[result.state]), stage.name, took, Text(said))
+                table.add_row(Text(*MARKS[result.state]), stage.name, took, Text(said[:room]))
             elif stage.name in self._begun:
                 took = f"{monotonic() - self._begun[stage.name]:.1f} s"
                 table.add_row(
-                    self._spinners[stage.name], stage.name, took, Text(self._last.get(stage.name, ""), style="dim")
+                    self._spinners[stage.name],
+                    stage.name,
+                    took,
+                    Text(self._last.get(stage.name, "")[:room], style="dim"),
                 )
             else:
                 waits = f"needs {', '.join(stage.needs)}" if stage.needs else ""
-                table.add_row("", Text(stage.name, style="dim"), "", Text(waits, style="dim"))
+                table.add_row("", Text(stage.name, style="dim"), "", Text(waits[:room], style="dim"))
         return table
 
 

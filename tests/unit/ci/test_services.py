@@ -47,6 +47,11 @@ def test_docker_chooses_the_ports_on_the_loopback_and_the_names_of_the_container
     )
 
 
+def test_services_are_reached_where_it_is_said_that_they_are() -> None:
+    environ = {"FAIRWAY_CI_SERVICES_HOST": "host.docker.internal", "DOCKER_HOST": "tcp://docker:2375"}
+    assert reached_at(environ) == ("host.docker.internal", "")
+
+
 @pytest.mark.parametrize(
     ("docker_host", "expected"),
     [

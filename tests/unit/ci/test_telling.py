@@ -74,14 +74,18 @@ def test_on_a_terminal_each_stage_has_a_line_and_a_failure_its_log_s_end(failed:
     reporter = OnTerminal(console)
     reporter.begin([UNIT, E2E])
     reporter.started(UNIT)
-    reporter.line(UNIT, "collecting [bold]")
-    with console.capture() as during:
-        console.print(reporter._table())
+    reporter.line(UNIT, "collecting [bold]" + "." * 200)
+    during = Console(file=io.StringIO(), width=80)
+    during.print(reporter._table())
     reporter.ended(failed)
     reporter.end()
-    assert "unit" in during.get()
-    assert "collecting [bold]" in during.get()
-    assert "needs unit" in during.get()
+    assert isinstance(during.file, io.StringIO)
+    first, second = during.file.getvalue().splitlines()
+    assert " unit 0." in first
+    assert " s collecting [bold]..." in first
+    assert len(first) <= 80
+    assert "e2e" in second
+    assert "needs unit" in second
     assert isinstance(console.file, io.StringIO)
     assert "✗ unit failed after 1.2 s (3 tests, 2 failed): exit code 1" in console.file.getvalue()
 
