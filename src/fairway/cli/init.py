@@ -55,6 +55,9 @@ def init(
         bool | None, typer.Option("--postgres/--no-postgres", help="Whether it has a PostgreSQL beside it.")
     ] = None,
     redis: Annotated[bool | None, typer.Option("--redis/--no-redis", help="Whether it has a Redis beside it.")] = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Write the digests of others' images, as their registry tells them now.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the defaults, and write without asking.")] = False,
     update: Annotated[
         bool, typer.Option("--update", help="Bring the files of a pipeline that is there already up to date.")
@@ -105,6 +108,7 @@ def init(
         migrate=_command("--migrate", migrate) if migrate else (),
         postgres=postgres,
         redis=redis,
+        pin=pin,
         replacing=tuple(replacing or ()),
         keeping=tuple(keeping or ()),
     )

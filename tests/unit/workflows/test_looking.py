@@ -77,6 +77,16 @@ def test_a_flask_application_is_served_by_gunicorn_which_it_may_not_have(
     assert survey.build.extra == ("gunicorn",)
 
 
+def test_flask_migrate_is_told_which_application(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Flask-Migrate\nflask\ngunicorn\n")
+    (tmp_path / "wsgi.py").write_text("from flask import Flask\n\nserver = Flask(__name__)\n")
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations/alembic.ini").write_text("[alembic]\n")
+    migrations = look(Tree(tmp_path)).migrations
+    assert migrations is not None
+    assert migrations.run == ("flask", "--app", "wsgi:server", "db", "upgrade")
+
+
 def test_an_application_below_src_is_imported_from_there(tmp_path: Path) -> None:
     (tmp_path / "src/shop").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\ndependencies = ["fastapi"]\n')
