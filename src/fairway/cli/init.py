@@ -55,6 +55,9 @@ def init(
         bool | None, typer.Option("--postgres/--no-postgres", help="Whether it has a PostgreSQL beside it.")
     ] = None,
     redis: Annotated[bool | None, typer.Option("--redis/--no-redis", help="Whether it has a Redis beside it.")] = None,
+    preset: Annotated[
+        list[str] | None, typer.Option("--preset", help="Guardrails to have besides those that are chosen.")
+    ] = None,
     pin: Annotated[
         bool, typer.Option("--pin", help="Write the digests of others' images, as their registry tells them now.")
     ] = False,
@@ -108,6 +111,7 @@ def init(
         migrate=_command("--migrate", migrate) if migrate else (),
         postgres=postgres,
         redis=redis,
+        presets=tuple(preset or ()),
         pin=pin,
         replacing=tuple(replacing or ()),
         keeping=tuple(keeping or ()),

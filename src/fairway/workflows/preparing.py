@@ -9,6 +9,7 @@ from pathlib import Path
 from fairway.config import FILE_NAME, Config
 from fairway.config.load import load, parse
 from fairway.engine.contract.errors import Invalid
+from fairway.guardrails.rules import preset_names
 from fairway.workflows import planning, record
 from fairway.workflows.answers import Answers, Provider, Question, likely_provider, of_texts, questions
 from fairway.workflows.files import KNOWN_HOSTS, File, begun_files, kept_files, needed_images
@@ -30,6 +31,7 @@ class Wishes:
     migrate: tuple[str, ...] = ()
     postgres: bool | None = None
     redis: bool | None = None
+    presets: tuple[str, ...] = ()
     pin: bool = False
     replacing: tuple[str, ...] = ()
     keeping: tuple[str, ...] = ()
@@ -144,7 +146,11 @@ def _wished(survey: Survey, wishes: Wishes) -> Survey:
         survey = replace(survey, workers=(*(one for one in survey.workers if one.name not in named), *wishes.workers))
     postgres = survey.postgres if wishes.postgres is None else wishes.postgres
     redis = survey.redis if wishes.redis is None else wishes.redis
-    return replace(survey, postgres=postgres, redis=redis)
+    presets = tuple(dict.fromkeys((*survey.presets, *wishes.presets)))
+    for name in wishes.presets:
+        if name not in preset_names():
+            raise Invalid(f"there is no preset {name[:60]!r}", why=f"there are {', '.join(preset_names())}")
+    return replace(survey, postgres=postgres, redis=redis, presets=presets)
 
 
 def _answers(
