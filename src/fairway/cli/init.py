@@ -40,6 +40,9 @@ def init(
     production: Annotated[
         str | None, typer.Option("--production", help="The production host.", metavar="USER@HOST")
     ] = None,
+    admin: Annotated[
+        str | None, typer.Option("--admin", help='The user who administers the hosts; "" for the deploy user itself.')
+    ] = None,
     deploy_path: Annotated[str | None, typer.Option("--deploy-path", help="The directory on the hosts.")] = None,
     port: Annotated[str | None, typer.Option("--port", help="Where the application is published on a host.")] = None,
     app_port: Annotated[str | None, typer.Option("--app-port", help="The port it listens on in its container.")] = None,
@@ -98,6 +101,7 @@ def init(
         "branch": branch,
         "staging": staging,
         "production": production,
+        "admin": admin,
         "deploy-path": deploy_path,
         "port": port,
         "app-port": app_port,
