@@ -40,6 +40,9 @@ def init(
     production: Annotated[
         str | None, typer.Option("--production", help="The production host.", metavar="USER@HOST")
     ] = None,
+    admin: Annotated[
+        str | None, typer.Option("--admin", help='The user who administers the hosts; "" for the deploy user itself.')
+    ] = None,
     deploy_path: Annotated[str | None, typer.Option("--deploy-path", help="The directory on the hosts.")] = None,
     port: Annotated[str | None, typer.Option("--port", help="Where the application is published on a host.")] = None,
     app_port: Annotated[str | None, typer.Option("--app-port", help="The port it listens on in its container.")] = None,
@@ -55,6 +58,12 @@ def init(
         bool | None, typer.Option("--postgres/--no-postgres", help="Whether it has a PostgreSQL beside it.")
     ] = None,
     redis: Annotated[bool | None, typer.Option("--redis/--no-redis", help="Whether it has a Redis beside it.")] = None,
+    preset: Annotated[
+        list[str] | None, typer.Option("--preset", help="Guardrails to have besides those that are chosen.")
+    ] = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Write the digests of others' images, as their registry tells them now.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the defaults, and write without asking.")] = False,
     update: Annotated[
         bool, typer.Option("--update", help="Bring the files of a pipeline that is there already up to date.")
@@ -92,6 +101,7 @@ def init(
         "branch": branch,
         "staging": staging,
         "production": production,
+        "admin": admin,
         "deploy-path": deploy_path,
         "port": port,
         "app-port": app_port,
@@ -105,6 +115,8 @@ def init(
         migrate=_command("--migrate", migrate) if migrate else (),
         postgres=postgres,
         redis=redis,
+        presets=tuple(preset or ()),
+        pin=pin,
         replacing=tuple(replacing or ()),
         keeping=tuple(keeping or ()),
     )

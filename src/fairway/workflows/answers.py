@@ -39,6 +39,7 @@ class Answers:
     app_port: int
     ready_path: str
     start: tuple[str, ...]
+    admin: str
 
     @property
     def app_image(self) -> str:
@@ -77,6 +78,7 @@ def questions(survey: Survey, tree: Tree, provider: Provider) -> tuple[Question,
         Question("branch", "The branch that releases are made of", tree.branch, _BRANCH),
         Question("staging", "Staging host, user@host (empty: STAGING_SSH_HOST says it)", "", _host),
         Question("production", "Production host (empty: PROD_SSH_HOST says it)", "", _host),
+        Question("admin", "Who administers the hosts, over SSH (empty: the deploy user itself)", "root", _admin),
         Question("deploy-path", "Directory on the hosts", f"/opt/{survey.name}", checks.deploy_path),
         Question("port", "Where it is published on a host", "127.0.0.1:3000", checks.published_port),
         Question("app-port", "Port the application listens on in its container", str(survey.app_port), _port),
@@ -100,6 +102,11 @@ def _port(text: str) -> int:
 def _host(text: str) -> None:
     if text:
         parse_host(text)
+
+
+def _admin(text: str) -> None:
+    if text:
+        checks.matching(checks.USER, "a user name")(text)
 
 
 def _images_check(text: str) -> Repository:
@@ -143,4 +150,5 @@ def of_texts(texts: dict[str, str], survey: Survey, provider: Provider) -> Answe
         app_port=checks.port_number(texts["app-port"]),
         ready_path=texts["ready-path"],
         start=tuple(start) or survey.start,
+        admin=texts["admin"],
     )

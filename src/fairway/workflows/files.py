@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -59,8 +60,24 @@ class _Target:
     promote_from: str | None
 
 
-def begun_files(survey: Survey, answers: Answers, tree: Tree) -> tuple[File, ...]:
-    """Return the files that are the team's own once they are there."""
+def needed_images(survey: Survey, tree: Tree) -> dict[str, str]:
+    """Return the images of others that the files of a repository name, by their names in ``pins``."""
+    names = [*(["postgres"] if survey.postgres else []), *(["redis"] if survey.redis else [])]
+    if isinstance(survey.build, PythonBuild):
+        names.append("python")
+    elif isinstance(survey.build, NodeBuild):
+        names.append("node")
+    elif survey.stack is Stack.RAILS:
+        names.append("ruby")
+    elif not tree.has("Dockerfile"):
+        names.append("debian")
+    return {name: pins.IMAGES[name] for name in names}
+
+
+def begun_files(
+    survey: Survey, answers: Answers, tree: Tree, images: Mapping[str, str] = pins.IMAGES
+) -> tuple[File, ...]:
+    """Return the files that are the team's own once they are there. ``images`` are those of others that they name."""
     survey = replace(survey, stages=_stages(survey, answers))
     services = (*(("postgres",) if survey.postgres else ()), *(("redis",) if survey.redis else ()))
     required = (*(("POSTGRES_PASSWORD",) if survey.postgres else ()), *survey.env_required)
@@ -75,9 +92,9 @@ def begun_files(survey: Survey, answers: Answers, tree: Tree) -> tuple[File, ...
         "optional": tuple(key for key in survey.env_optional if key not in required),
         "connections": _connections(survey, answers),
         "database": answers.project.replace("-", "_"),
-        "images": pins.IMAGES,
+        "images": images,
         "requires": suggested(),
-        "allowances": [f"undigested-image:{service}" for service in services],
+        "allowances": [f"undigested-image:{one}" for one in services if "@" not in images[one]],
         "targets": (
             _Target("staging", default_prefix("staging"), answers.staging, None),
             _Target("production", default_prefix("production"), answers.production, "staging"),
@@ -150,8 +167,9 @@ def _shell(p: Pipeline) -> list[File]:
 def _connections(survey: Survey, answers: Answers) -> dict[str, str]:
     """Return what the containers are told of the database and Redis beside them, as Compose fills it in."""
     name = answers.project.replace("-", "_")
-    found = {}
+    found: dict[str, str] = {}
     if survey.postgres:
+        found |= {"POSTGRES_HOST": "postgres", "POSTGRES_USER": name, "POSTGRES_DB": name}
         found["DATABASE_URL"] = f"{survey.database_scheme}://{name}:${{POSTGRES_PASSWORD}}@postgres:5432/{name}"
     if survey.redis:
         found["REDIS_URL"] = "redis://redis:6379/0"

@@ -11,10 +11,12 @@ from fairway.guardrails import rules
 from fairway.workflows import settings
 from fairway.workflows.stacks import compose, node, python, rails
 from fairway.workflows.survey import Stack, Survey, Worker, plain_name
-from fairway.workflows.tree import Tree
+from fairway.workflows.tree import Tree, table
 
 # Rails goes first: its repositories often have a package.json for what the browser gets.
 _LOOKS = (rails.look, node.look, python.look)
+#: Presets that look at all code, and that code which does nothing forbidden passes as it is.
+_GENERAL = ("settings-secrets",)
 _READY = (
     ("**/api/ready/route.ts", "/api/ready"),
     ("**/api/ready/route.js", "/api/ready"),
@@ -73,23 +75,34 @@ def _ready_path(tree: Tree, stack: Stack) -> str | None:
 
 
 def _presets(tree: Tree) -> tuple[str, ...]:
-    """Return the guardrails that guard something here: every file that each of their rules names is there."""
-    return tuple(
-        name
-        for name in rules.preset_names()
-        if _guarded(name) and all(any(tree.matching(glob) for glob in files) for files in _guarded(name))
-    )
+    """Return the guardrails that hold here at once.
+
+    Those that guard named files are chosen when the files of each of their rules are there: a rule that
+    guards nothing refuses. Of those that look at all code, the ones that no honest code offends.
+    """
+    chosen = []
+    for name in rules.preset_names():
+        guarded = _guarded(name)
+        if name in _GENERAL or (guarded and all(any(_is_there(tree, glob) for glob in files) for files in guarded)):
+            chosen.append(name)
+    return tuple(chosen)
+
+
+def _is_there(tree: Tree, glob: str) -> bool:
+    """Say whether a glob finds something, or will: the files that fairway.toml names are written with it."""
+    return glob.startswith("${") or bool(tree.matching(glob))
 
 
 @cache
 def _guarded(preset: str) -> tuple[tuple[str, ...], ...]:
-    """Return the globs of each rule of a preset that is limited to some files; its samples are not read."""
+    """Return the globs of each rule of a preset that must find some files; its samples are not read."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
     files = sorted((rules.PRESETS / preset).glob("*.yml"))
     documents = [document for file in files for document in yaml.load_all(file.read_text(encoding="utf-8"))]
-    return tuple(tuple(one["files"]) for one in documents if one and one.get("files"))
+    wanted = [one for one in documents if one and not table(one, "metadata").get("optional")]
+    return tuple(tuple(one["files"]) for one in wanted if one.get("files"))
 
 
 def _notes(tree: Tree, survey: Survey) -> list[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from fairway.config import FILE_NAME, Config
 from fairway.config.load import load, parse
 from fairway.engine.contract.errors import Invalid
+from fairway.guardrails.rules import preset_names
 from fairway.workflows import planning, record
 from fairway.workflows.answers import Answers, Provider, Question, likely_provider, of_texts, questions
-from fairway.workflows.files import KNOWN_HOSTS, File, begun_files, kept_files
+from fairway.workflows.files import KNOWN_HOSTS, File, begun_files, kept_files, needed_images
 from fairway.workflows.looking import look
 from fairway.workflows.model import pipeline_of
 from fairway.workflows.planning import Change
@@ -30,6 +31,8 @@ class Wishes:
     migrate: tuple[str, ...] = ()
     postgres: bool | None = None
     redis: bool | None = None
+    presets: tuple[str, ...] = ()
+    pin: bool = False
     replacing: tuple[str, ...] = ()
     keeping: tuple[str, ...] = ()
 
@@ -64,7 +67,12 @@ class Plan:
         planning.put(self.root, record.FILE, self.record.as_text())
 
 
-def prepare(root: Path, wishes: Wishes, answer: Callable[[Question], str]) -> Plan:
+def prepare(
+    root: Path,
+    wishes: Wishes,
+    answer: Callable[[Question], str],
+    pin: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
+) -> Plan:
     """Return what would be written. ``answer`` is asked what neither the repository nor the wishes tell.
 
     Raises ``Invalid`` for a wish that cannot be, and what ``answer`` raises.
@@ -82,7 +90,12 @@ def prepare(root: Path, wishes: Wishes, answer: Callable[[Question], str]) -> Pl
         survey = _wished(look(tree), wishes)
         answers = _answers(survey, tree, provider, wishes, answer)
         branch = answers.branch
-        begun = begun_files(survey, answers, tree)
+        images: Mapping[str, str] = needed_images(survey, tree)
+        if wishes.pin:
+            from fairway.workflows.pinning import pinned  # an HTTP client, which nothing else here needs
+
+            images = (pin or pinned)(images)
+        begun = begun_files(survey, answers, tree, images)
         config = parse(next(one.text for one in begun if one.path == FILE_NAME))
     kept = kept_files(pipeline_of(config, tree, provider, branch))
     base = Record(provider, branch, before.files if before else {})
@@ -96,13 +109,16 @@ def prepare(root: Path, wishes: Wishes, answer: Callable[[Question], str]) -> Pl
     )
     written = {one.path for one in (*begun, *kept)}
     orphans = [path for path in base.files if path not in written and tree.has(path)]
+    nested = (
+        ["this is not the root of its Git repository, where alone a pipeline's files are read"] if tree.nested else []
+    )
     notes = [f"{path} is written no more; remove it if nothing needs it" for path in orphans]
     return Plan(
         root,
         tuple(changes),
         planning.recorded(base, changes),
         survey,
-        (*(survey.notes if survey else ()), *notes),
+        (*(survey.notes if survey else ()), *nested, *notes),
     )
 
 
@@ -130,7 +146,11 @@ def _wished(survey: Survey, wishes: Wishes) -> Survey:
         survey = replace(survey, workers=(*(one for one in survey.workers if one.name not in named), *wishes.workers))
     postgres = survey.postgres if wishes.postgres is None else wishes.postgres
     redis = survey.redis if wishes.redis is None else wishes.redis
-    return replace(survey, postgres=postgres, redis=redis)
+    presets = tuple(dict.fromkeys((*survey.presets, *wishes.presets)))
+    for name in wishes.presets:
+        if name not in preset_names():
+            raise Invalid(f"there is no preset {name[:60]!r}", why=f"there are {', '.join(preset_names())}")
+    return replace(survey, postgres=postgres, redis=redis, presets=presets)
 
 
 def _answers(

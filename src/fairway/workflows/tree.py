@@ -47,6 +47,12 @@ class Tree:
         return public_url(said.stdout.strip()) if said.returncode == 0 else None
 
     @cached_property
+    def nested(self) -> bool:
+        """Whether this is a directory inside a Git repository, not its root."""
+        said = process.run(["git", "-C", str(self.root), "rev-parse", "--show-prefix"])
+        return said.returncode == 0 and bool(said.stdout.strip())
+
+    @cached_property
     def branch(self) -> str:
         """The branch that others start from: the remote's own word, or the usual name."""
         for asked in ("refs/remotes/origin/HEAD", "HEAD"):

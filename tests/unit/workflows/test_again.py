@@ -199,8 +199,8 @@ def test_on_a_terminal_it_asks_until_the_answer_can_be_one(tmp_path: Path) -> No
         [FAIRWAY, "init"], cwd=root, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         os.close(theirs)
-        # project (wrong, then right), images, branch, staging, production, path, port, app port, ready path, write?
-        os.write(ours, b"No Name\ngreeter\n" + b"\n" * 8 + b"y\n")
+        # project (wrong, then right), images, branch, both hosts, admin, path, port, app port, ready path, write?
+        os.write(ours, b"No Name\ngreeter\n" + b"\n" * 9 + b"y\n")
         output, _ = process.communicate(timeout=60)
         os.close(ours)
     assert process.returncode == 0, output

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairway.engine.contract.manifest import MigratorKind
+from fairway.workflows import looking
 from fairway.workflows.answers import Provider, likely_provider, questions
 from fairway.workflows.looking import look
 from fairway.workflows.survey import NodeBuild, PythonBuild, Stack, Survey, Worker, plain_name
@@ -33,7 +34,7 @@ def test_a_monorepo_with_next_and_prisma(tmp_path: Path) -> None:
     assert [stage.name for stage in survey.stages] == ["install", "typecheck", "lint", "unit", "build", "e2e"]
     assert survey.ready_path == "/api/ready"
     # All three files that the preset guards are there; with one of them missing it would refuse everything.
-    assert survey.presets == ("sse-typescript",)
+    assert "sse-typescript" in survey.presets
     assert survey.env_required == ("NEXTAUTH_URL", "NEXTAUTH_SECRET")
     assert survey.env_optional == ("OPENAI_API_KEY",)
     assert survey.node_version_file == ".nvmrc"
@@ -42,7 +43,31 @@ def test_a_monorepo_with_next_and_prisma(tmp_path: Path) -> None:
 def test_a_guardrail_preset_without_one_of_its_files_is_left_out(tmp_path: Path) -> None:
     shapes.make(tmp_path, "monorepo")
     (tmp_path / "packages/api/src/sse/event-bus.ts").unlink()
-    assert look(Tree(tmp_path)).presets == ()
+    assert "sse-typescript" not in look(Tree(tmp_path)).presets
+
+
+def test_guardrails_are_chosen_by_what_they_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    presets = {
+        "of-what-is-written": 'files: ["${compose.file}", "**/*.nope"]\n',
+        "of-what-is-there": 'files: ["**/server.js"]\n---\nfiles: ["*.nope"]\nmetadata: { optional: true }\n',
+        "of-what-is-not": 'files: ["**/server.js"]\n---\nfiles: ["*.nope"]\n',
+        "of-everything": "language: Python\n",
+        "settings-secrets": "language: Python\n",
+    }
+    for name, text in presets.items():
+        (tmp_path / "presets" / name).mkdir(parents=True)
+        (tmp_path / "presets" / name / "rule.yml").write_text(text)
+    monkeypatch.setattr("fairway.guardrails.rules.PRESETS", tmp_path / "presets")
+    looking._guarded.cache_clear()
+    (tmp_path / "repository").mkdir()
+    try:
+        assert seen(tmp_path / "repository", "plain").presets == (
+            "of-what-is-there",
+            "of-what-is-written",
+            "settings-secrets",
+        )
+    finally:
+        looking._guarded.cache_clear()
 
 
 def test_a_fastapi_application_with_alembic(tmp_path: Path) -> None:
@@ -75,6 +100,16 @@ def test_a_flask_application_is_served_by_gunicorn_which_it_may_not_have(
     assert survey.start == ("gunicorn", "--bind", "0.0.0.0:3000", start)
     assert isinstance(survey.build, PythonBuild)
     assert survey.build.extra == ("gunicorn",)
+
+
+def test_flask_migrate_is_told_which_application(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("Flask-Migrate\nflask\ngunicorn\n")
+    (tmp_path / "wsgi.py").write_text("from flask import Flask\n\nserver = Flask(__name__)\n")
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations/alembic.ini").write_text("[alembic]\n")
+    migrations = look(Tree(tmp_path)).migrations
+    assert migrations is not None
+    assert migrations.run == ("flask", "--app", "wsgi:server", "db", "upgrade")
 
 
 def test_an_application_below_src_is_imported_from_there(tmp_path: Path) -> None:

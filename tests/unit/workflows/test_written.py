@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
@@ -16,9 +17,13 @@ from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.requires import suggested
 from fairway.engine.contract.envtext import scan_env
+from fairway.engine.contract.errors import Failed
+from fairway.registry import Access, MediaType, RegistryClient
 from fairway.workflows import Provider, Wishes, prepare
+from fairway.workflows.pinning import pinned
 from fairway.workflows.survey import Worker
-from tests.unit.workflows.conftest import Begin, Written
+from tests.unit.workflows import shapes
+from tests.unit.workflows.conftest import Begin, Written, by_default
 from tests.unit.workflows.shapes import SHAPES
 
 ROOT = Path(__file__).parents[3]
@@ -145,6 +150,37 @@ def test_what_a_person_says_ends_up_quoted(begin: Begin) -> None:
     services = YAML(typ="safe", pure=True).load(root / "docker-compose.cicd.yml")["services"]
     assert services["mail"]["command"] == ["mail", nasty.replace("$", "$$")]
     assert f"CMD {json.dumps(['up', nasty])}" in (root / "Dockerfile.prod").read_text()
+
+
+def test_with_digests_no_exception_is_asked_of_the_hosts(tmp_path: Path) -> None:
+    digest = "sha256:" + "0" * 64
+    root = shapes.make(tmp_path, "fastapi")
+    prepare(
+        root, Wishes(pin=True), by_default, lambda images: {name: f"{one}@{digest}" for name, one in images.items()}
+    ).write()
+    assert f"image: postgres:17@{digest}" in (root / "docker-compose.cicd.yml").read_text()
+    assert f"ARG PYTHON_IMAGE=python:3.13-slim-trixie@{digest}" in (root / "Dockerfile.prod").read_text()
+    assert load(root / "fairway.toml", {}).environments["staging"].policy.allow == ()
+
+
+def test_an_official_image_is_asked_for_at_its_registry() -> None:
+    asked: list[str] = []
+    digest = "sha256:" + "1" * 64
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.method} {request.url.path}")
+        if "/redis/" in request.url.path:
+            return httpx.Response(404, stream=httpx.ByteStream(b""))
+        headers = {"docker-content-digest": digest, "content-type": MediaType.OCI_INDEX, "content-length": "9"}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b""))
+
+    def connect_to(registry: str, access: Access) -> RegistryClient:
+        return RegistryClient(registry, access=access, transport=httpx.MockTransport(answer))
+
+    assert pinned({"postgres": "postgres:17"}, connect_to) == {"postgres": f"postgres:17@{digest}"}
+    assert asked[-1] == "HEAD /v2/library/postgres/manifests/17"
+    with pytest.raises(Failed, match="there is no image redis:8"):
+        pinned({"redis": "redis:8"}, connect_to)
 
 
 # -- the workflows

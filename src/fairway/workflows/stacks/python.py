@@ -31,14 +31,15 @@ def look(tree: Tree) -> Survey | None:
         return _django(tree, dependencies)
     stack = next((stack for name, stack in _FRAMEWORKS if name in dependencies), Stack.PYTHON)
     module, source = _application(tree)
-    build = _build(tree, ("gunicorn",) if stack is Stack.FLASK and "gunicorn" not in dependencies else (), source)
+    server = "gunicorn" if stack is Stack.FLASK else "uvicorn"
+    build = _build(tree, (server,) if module and server not in dependencies else (), source)
     return Survey(
         name=_name(tree),
         stack=stack,
         start=_start(stack, module),
         app_port=_PORT,
         build=build,
-        migrations=_alembic(tree, dependencies),
+        migrations=_alembic(tree, dependencies, module),
         postgres=_uses_postgres(dependencies),
         redis=bool(dependencies & set(_REDIS)),
         database_scheme=next((scheme for name, scheme in _DRIVERS if name in dependencies), "postgresql"),
@@ -116,10 +117,11 @@ def _uses_postgres(dependencies: set[str]) -> bool:
     return bool(dependencies & set(_POSTGRES)) or any(name.startswith("psycopg") for name in dependencies)
 
 
-def _alembic(tree: Tree, dependencies: set[str]) -> MigrationsFound | None:
+def _alembic(tree: Tree, dependencies: set[str], module: str) -> MigrationsFound | None:
     """Return Alembic's migrations, as its own file says where they are, or Flask-Migrate's."""
     if tree.has("migrations/alembic.ini"):
-        return MigrationsFound(MigratorKind.ALEMBIC, "migrations/versions", ("flask", "db", "upgrade"))
+        application = ("--app", module) if module else ()
+        return MigrationsFound(MigratorKind.ALEMBIC, "migrations/versions", ("flask", *application, "db", "upgrade"))
     if "alembic" not in dependencies and not tree.has("alembic.ini"):
         return None
     script = str(table(tree.toml("pyproject.toml"), "tool", "alembic").get("script_location") or "")
