@@ -71,15 +71,16 @@ class Prepared:
         return answer
 
 
-def _make_certificate(directory: Path) -> Path:
-    """Make a CA of one's own and, by it, the site's certificate; return the CA's file."""
+def _make_certificates(directory: Path, *names: str) -> Path:
+    """Make a CA of one's own and, by it, a certificate for each name; return the CA's file."""
     ca, ca_key = directory / "ca.crt", directory / "ca.key"
     run(["openssl", "req", "-x509", *_EC, "-days", "30", "-subj", "/CN=Own CA", "-keyout", ca_key, "-out", ca])
-    request = directory / "site.csr"
-    run(["openssl", "req", "-new", *_EC, "-subj", f"/CN={SITE}", "-keyout", directory / "site.key", "-out", request])
-    (directory / "site.ext").write_text(f"subjectAltName=DNS:{SITE}\n")
-    by: list[str | Path] = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", directory / "site.ext"]
-    run(["openssl", "x509", "-req", "-days", "30", "-in", request, *by, "-out", directory / "site.crt"])
+    for name in names:
+        key, request, extensions = (directory / f"{name}.{ending}" for ending in ("key", "csr", "ext"))
+        run(["openssl", "req", "-new", *_EC, "-subj", f"/CN={name}", "-keyout", key, "-out", request])
+        extensions.write_text(f"subjectAltName=DNS:{name}\n")
+        by: list[str | Path] = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", extensions]
+        run(["openssl", "x509", "-req", "-days", "30", "-in", request, *by, "-out", directory / f"{name}.crt"])
     return ca
 
 
@@ -90,7 +91,7 @@ def prepared(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     work = Workspace(bed, project=f"t-{secrets.token_hex(4)}", environments={"staging": host.name})
     try:
         directory = tmp_path_factory.mktemp("site")
-        ca = _make_certificate(directory)
+        ca = _make_certificates(directory, SITE, "localhost")
         site = {"name": SITE, "tls": "files", "certificate": CERTIFICATE, "certificate_key": KEY}
         work.configure(environments={"staging": {"admin": "root", "port": "127.0.0.1:3000", "site": site}})
         # A header by which the application itself turns nginx's buffers off: here the site must.
@@ -98,8 +99,8 @@ def prepared(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         work.commit("Name an administrator and a site")
         # What an operator brings by hand: the certificate, and the CA of a registry of their own.
         host.sh("mkdir -p /etc/ssl/private /etc/systemd/system/docker.service.d /etc/docker/certs.d")
-        host.put(CERTIFICATE, (directory / "site.crt").read_text())
-        host.put(KEY, (directory / "site.key").read_text(), mode=0o600)
+        host.put(CERTIFICATE, (directory / f"{SITE}.crt").read_text())
+        host.put(KEY, (directory / f"{SITE}.key").read_text(), mode=0o600)
         host.sh("cp -r /fairway/certs.d /etc/docker/")
         mirror = json.loads(host.get("/fairway/daemon.json"))["registry-mirrors"][0]
         host.put("/etc/systemd/system/docker.service.d/mirror.conf", MIRROR.format(mirror=mirror))
@@ -250,3 +251,35 @@ def test_a_site_of_somebody_elses_is_not_touched(prepared: Prepared) -> None:
         assert "return 204" in host.get(file)
     finally:
         host.sh(f"rm {file}; nginx -s reload")
+
+
+# An ACME authority on the host itself, which asks nginx for the answer as Let's Encrypt would.
+PEBBLE = {
+    "listenAddress": "127.0.0.1:14000",
+    "managementListenAddress": "127.0.0.1:15000",
+    "certificate": "/etc/pebble.crt",
+    "privateKey": "/etc/pebble.key",
+    "httpPort": 80,
+    "tlsPort": 443,
+}
+
+
+def test_certbot_gets_a_certificate_and_the_site_serves_with_it(prepared: Prepared) -> None:
+    work, host = prepared.work, prepared.host
+    host.sh("DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pebble", timeout_s=300)
+    host.put("/etc/pebble.json", json.dumps({"pebble": PEBBLE}))
+    for ending in ("crt", "key"):
+        host.put(f"/etc/pebble.{ending}", (prepared.ca.parent / f"localhost.{ending}").read_text())
+    host.put("/usr/local/share/ca-certificates/own.crt", prepared.ca.read_text())
+    host.sh(f"update-ca-certificates; echo '127.0.0.1 {SITE}' >>/etc/hosts")
+    host.sh("systemd-run --unit=pebble --setenv=PEBBLE_VA_NOSLEEP=1 pebble -config /etc/pebble.json")
+    certbot = {"tls": "certbot", "email": "ops@example.test", "acme_server": "https://localhost:14000/dir"}
+    work.configure(environments={"staging": {"site": {**certbot, "certificate": None, "certificate_key": None}}})
+    try:
+        assert "✗" not in prepared.bootstrap("--yes")
+        assert "days left" in prepared.doctor()["certificate"]["found"]
+        assert "nothing to do on the host itself" in prepared.bootstrap("--plan")
+    finally:
+        work.git("checkout", "--quiet", "fairway.toml")
+    shown = ssl.get_server_certificate((host.address, 443))
+    assert "Pebble" in run(["openssl", "x509", "-noout", "-issuer"], stdin=shown).stdout

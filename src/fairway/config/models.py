@@ -44,7 +44,7 @@ from fairway.engine.contract.manifest import MigratorKind, bundle_path, migratio
 from fairway.engine.contract.names import Repository, project_name
 from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
-from fairway.engine.groundwork.wish import EMAIL, MAX_BODY_MB, PLAIN_PATH, SITE_NAME, Site, Tls
+from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, MAX_BODY_MB, PLAIN_PATH, SITE_NAME, Site, Tls
 from fairway.engine.hostconfig import recipient
 
 
@@ -125,6 +125,7 @@ Requirement = Annotated[str, _text(requirement)]
 SiteName = Annotated[str, _text(checks.matching(SITE_NAME.pattern, "a host name in lower case, like www.example.com"))]
 PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolute path of plain characters"))]
 Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
+AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]
@@ -358,11 +359,12 @@ class SiteTable(_Table):
     certificate: PlainPath | None = None
     certificate_key: PlainPath | None = None
     email: Email | None = None
+    acme_server: AcmeServer | None = None
     max_body_mb: int = Field(default=20, ge=1, le=MAX_BODY_MB)
 
     def site(self) -> Site:
         """Return it as a host is asked for it."""
-        return Site(self.name, self.tls, self.certificate, self.certificate_key, self.email, self.max_body_mb)
+        return Site(**self.model_dump())
 
 
 class EnvironmentTable(_Table):
@@ -562,8 +564,9 @@ def _site_contradictions(site: SiteTable | None) -> list[str]:
             problems.append(f'{key}: is for tls = "files": otherwise nothing reads it')
     if site.tls is Tls.CERTBOT and site.email is None:
         problems.append("email: is missing: it is told to whoever hands the certificate out")
-    if site.tls is not Tls.CERTBOT and site.email is not None:
-        problems.append('email: is for tls = "certbot": otherwise nothing reads it')
+    for key in ("email", "acme_server"):
+        if site.tls is not Tls.CERTBOT and getattr(site, key) is not None:
+            problems.append(f'{key}: is for tls = "certbot": otherwise nothing reads it')
     return problems
 
 

@@ -61,8 +61,13 @@ class NginxSite:
         if _ask_certificate(machine, site):
             # Whoever hands certificates out looks for an answer at the site, so that comes first.
             machine.make_directory(CHALLENGES)
+            before = machine.read(path)
             _put(machine, path, _text(machine, wish, certificate=False))
-            _ask_for(machine, site, tell)
+            try:
+                _ask_for(machine, site, tell)
+            except FairwayError:
+                _put_back(machine, path, before)
+                raise
         _put(machine, path, _text(machine, wish, certificate=True))
         return ()
 
@@ -139,7 +144,8 @@ def _writing(path: str, wish: Wish, site: Site) -> str:
 def _ask_certificate(machine: Machine, site: Site) -> tuple[str, ...]:
     if site.tls is not Tls.CERTBOT or machine.find(str(PurePosixPath(certificate_files(site)[0]))) is not None:
         return ()
-    return (f"certbot: ask Let's Encrypt for a certificate of {site.name}, agreeing to its terms as {site.email}",)
+    whom = site.acme_server or "Let's Encrypt"
+    return (f"certbot: ask {whom} for a certificate of {site.name}, agreeing to its terms as {site.email}",)
 
 
 def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None:
@@ -177,13 +183,17 @@ def _put(machine: Machine, path: str, text: str) -> None:
             raise Failed("nginx refuses the site", why=problem, hint="what was there before is back")
         machine.reload_nginx()
     except FairwayError:
-        if before is None:
-            machine.remove(path)
-        else:
-            machine.write(path, before)
-        if not machine.nginx_problem():
-            machine.run(["nginx", "-s", "reload"])
+        _put_back(machine, path, before)
         raise
+
+
+def _put_back(machine: Machine, path: str, before: str | None) -> None:
+    if before is None:
+        machine.remove(path)
+    else:
+        machine.write(path, before)
+    if not machine.nginx_problem():
+        machine.run(["nginx", "-s", "reload"])
 
 
 def _ask_for(machine: Machine, site: Site, tell: Tell) -> None:
@@ -195,6 +205,7 @@ def _ask_for(machine: Machine, site: Site, tell: Tell) -> None:
 
     argv = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--email", site.email or ""]
     argv += ["--webroot", "--webroot-path", CHALLENGES, "--cert-name", site.name, "--domain", site.name]
+    argv += ["--server", site.acme_server] if site.acme_server else []
     # Runs after each renewal, which the package's own timer does.
     argv += ["--deploy-hook", "nginx -s reload"]
     if machine.stream(argv, hear, timeout_s=_CERTBOT_PATIENCE_S) != 0:

@@ -19,6 +19,10 @@ SITE_NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.
 #: A file that nginx reads; it stands in its configuration without quotes.
 PLAIN_PATH = re.compile(r"/(?!.*(?:^|/)\.\.?(?:/|\Z))[A-Za-z0-9._/+@-]{1,500}")
 EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])")
+#: Where certificates are asked for by ACME, when not of Let's Encrypt.
+ACME_SERVER = re.compile(
+    r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(?::[0-9]{1,5})?/[A-Za-z0-9._/-]{0,200}"
+)
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
@@ -45,6 +49,7 @@ class Site:
     certificate_key: str | None = None
     email: str | None = None
     max_body_mb: int = 20
+    acme_server: str | None = None
 
     @property
     def url(self) -> str:
@@ -67,6 +72,7 @@ class Site:
             ),
             email=fields.nullable("email", lambda: fields.matching("email", EMAIL, "an address for mail")),
             max_body_mb=fields.integer("max_body_mb", minimum=1, maximum=MAX_BODY_MB),
+            acme_server=fields.nullable("acme_server", lambda: fields.matching("acme_server", ACME_SERVER, "a URL")),
         )
         fields.end()
         return site

@@ -157,9 +157,11 @@ def test_a_certificate_is_asked_for_once_the_question_can_be_answered() -> None:
 
 def test_when_no_certificate_comes_the_reason_is_said() -> None:
     machine = ready()
+    machine.files[FILE] = "# Written by Fairway: fairway bootstrap production\n# old\n"
     with pytest.raises(Failed, match="certbot got no certificate") as caught:
         NginxSite().do(machine, replace(SERVED, site=CERTBOT), _quiet)
     assert "port 80" in caught.value.hint
+    assert machine.files[FILE].endswith("# old\n")
 
 
 # -- the certificate
