@@ -18,10 +18,11 @@ from pathlib import Path
 from testbed import images, wheels
 from testbed.bed import Testbed
 from testbed.docker import LABEL, ROOT, RUN_LABEL, docker, write_private
-from testbed.process import TestbedError
+from testbed.process import TestbedError, run
 from testbed.waiting import wait_for
 
 ACT = ROOT / ".venv" / "bin" / "act"
+SOURCE = "https://github.com/acme/capakraken.git"
 RUNS_ON = ("ubuntu-latest", "ubuntu-24.04", "ubuntu-22.04")
 # act mounts it into each container, and would leave it.
 _TOOLS = "act-toolcache"
@@ -126,7 +127,7 @@ class Runner:
         """Start a workflow of ``.github/workflows`` for an event."""
         process = subprocess.Popen(
             [str(part) for part in self._command(workflow, event, inputs)],
-            cwd=self._repository,
+            cwd=self._check_out(),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -153,6 +154,14 @@ class Runner:
         if code != expect:
             raise TestbedError(f"{workflow} ended with {code}; expected was {expect}\n{job.output}")
         return job.output
+
+    def _check_out(self) -> Path:
+        """Clone what is committed, no deeper than a checkout in a pipeline is; act takes it as its own."""
+        directory = self._directory / f"checkout-{random.token_hex(4)}"
+        env = self._bed.environment
+        run(["git", "clone", "--quiet", "--depth=1", f"file://{self._repository}", directory], env=env)
+        run(["git", "remote", "set-url", "origin", SOURCE], cwd=directory, env=env)
+        return directory
 
     @property
     def _environment(self) -> dict[str, str]:

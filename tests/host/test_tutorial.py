@@ -83,7 +83,13 @@ def followed(bed: Testbed, python_image: None) -> Iterator[Followed]:
     socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
     try:
         done = docker(
-            *("run", "--rm", f"--label={LABEL}=1", f"--label={RUN_LABEL}={bed.name}"),
+            *(
+                "run",
+                "--rm",
+                f"--name=fairway-dev-{bed.name}-{owner}",
+                f"--label={LABEL}=1",
+                f"--label={RUN_LABEL}={bed.name}",
+            ),
             *("--network=host", "--workdir=/root", f"--volume={socket}:/var/run/docker.sock"),
             *(f"--add-host={name}:{host.address}" for name, host in hosts.items()),
             *(f"--volume={source}:{target}:ro" for source, target in files.items()),
@@ -106,7 +112,7 @@ def followed(bed: Testbed, python_image: None) -> Iterator[Followed]:
 def test_whoever_follows_the_tutorial_gets_to_its_end(followed: Followed) -> None:
     hello = '{"entries":["hello"]}'
     named = '{"entries":[{"words":"hello","name":null}]}'
-    assert followed.after('fairway deploy staging "$first"').endswith(hello)
-    assert followed.after('fairway deploy staging "$second"').endswith(named)
-    assert followed.after("fairway rollback production\n").endswith(hello)
+    assert followed.after('fairway deploy staging "$first"').endswith(f"{hello}\n")
+    assert followed.after('fairway deploy staging "$second"').endswith(f"{named}\n")
+    assert followed.after("fairway rollback production\n").endswith(f"{hello}\n")
     assert "rollback" in followed.after("fairway history production")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from testbed import changes, toml
-from testbed.act import Job, ProcessList, Runner
+from testbed.act import SOURCE, Job, ProcessList, Runner
 from testbed.bed import Login, Testbed
 from testbed.leaks import Searcher
 from testbed.process import TestbedError
@@ -104,7 +104,7 @@ def pipeline(bed: Testbed, make_login: Callable[[], Login]) -> Iterator[Pipeline
         work.prepare_host(environment)
         work.fairway("bootstrap", environment)
         work.fairway("keys", "add", environment, "ci", deploy_key_of(work), "--role", "deploy")
-    work.git("remote", "add", "origin", "https://github.com/acme/capakraken.git")
+    work.git("remote", "add", "origin", SOURCE)
     work.hand_over()
     work.fairway("init", "--update", "--yes")
     work.commit("Have a pipeline")
