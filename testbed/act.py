@@ -72,10 +72,16 @@ class Job:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             raise TestbedError(f"act has not ended within {timeout_s:g} s:\n{self.output}") from None
         self._reader.join(10)
         return self._process.returncode
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -84,7 +90,7 @@ class Job:
 
 
 class Runner:
-    """What runs the workflows of one repository, with the secrets and variables it has been given.
+    """What runs the workflows of one repository, with the secrets it has been given.
 
     Use it as a context manager: nothing of it is left afterwards.
     """
@@ -95,18 +101,17 @@ class Runner:
         repository: Path,
         *,
         secrets: Mapping[str, str],
-        variables: Mapping[str, str] | None = None,
-        requirements: tuple[Path, ...] = (),
         actor: str = "fairway",
     ) -> None:
         self._bed = bed
         self._repository = repository
         self._actor = actor
+        self._jobs: list[Job] = []
         self._directory = bed.state / "act" / random.token_hex(4)
         self._image = images.provide_runner()
         self._had_tools = bool(docker("volume", "ls", "--quiet", "--filter", f"name=^{_TOOLS}$").stdout.strip())
         self._directory.mkdir(parents=True)
-        self._wheels = (wheels.collect(self._image, *requirements), self._directory / "wheels")
+        self._wheels = (wheels.collect(self._image), self._directory / "wheels")
         wheels.build(self._wheels[1])
         # Where the jobs find the Fairway that the first of them has installed.
         self._installed = f"fairway-dev-{bed.name}-{self._directory.name}"
@@ -114,7 +119,6 @@ class Runner:
         docker("volume", "create", *labels, self._installed)
         # Every JSON document is one in YAML, which, unlike the other form, has room for a key of several lines.
         write_private(self._directory / "secrets.yml", json.dumps(dict(secrets)))
-        write_private(self._directory / "variables.yml", json.dumps(dict(variables or {})))
         write_private(self._directory / "nothing.env", "")
 
     def __enter__(self) -> Runner:
@@ -137,23 +141,9 @@ class Runner:
             # A session of its own: an interruption of the tests is not one of the workflow, too.
             start_new_session=True,
         )
-        return Job(process, f"label={RUN_LABEL}={self._bed.name}")
-
-    def run(
-        self,
-        workflow: str,
-        event: str = "workflow_dispatch",
-        *,
-        expect: int = 0,
-        timeout_s: float = 300.0,
-        **inputs: str,
-    ) -> str:
-        """Run a workflow to its end; return what act said. Raises ``TestbedError`` on another exit code."""
-        job = self.start(workflow, event, **inputs)
-        code = job.wait(timeout_s=timeout_s)
-        if code != expect:
-            raise TestbedError(f"{workflow} ended with {code}; expected was {expect}\n{job.output}")
-        return job.output
+        job = Job(process, f"label={RUN_LABEL}={self._bed.name}")
+        self._jobs.append(job)
+        return job
 
     def _check_out(self) -> Path:
         """Clone what is committed, no deeper than a checkout in a pipeline is; act takes it as its own."""
@@ -193,7 +183,7 @@ class Runner:
             # Or no test could tell whether a workflow shows a secret.
             "--insecure-secrets",
             *("--container-options", options, "--env-file", here / "nothing.env", "--input-file", here / "nothing.env"),
-            *("--secret-file", here / "secrets.yml", "--var-file", here / "variables.yml"),
+            *("--secret-file", here / "secrets.yml", "--var-file", here / "nothing.env"),
             *(part for name, value in env.items() for part in ("--env", f"{name}={value}")),
             *(part for name, value in inputs.items() for part in ("--input", f"{name}={value}")),
         ]
@@ -209,7 +199,9 @@ class Runner:
         return payload
 
     def _remove(self) -> None:
-        """Remove what act has left: nothing, unless it was killed."""
+        """Remove what act has left: nothing, unless it did not come to its end."""
+        for job in self._jobs:
+            job.kill()
         ours = ("--filter", f"label={RUN_LABEL}={self._bed.name}", "--filter", "name=^act-")
         names = docker("ps", "--all", *ours, "--format", "{{.Names}}").stdout.split()
         if names:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -23,30 +22,23 @@ def build(directory: Path) -> Path:
     return next(directory.glob("fairway-*.whl"))
 
 
-def collect(image: images.Image, *requirements: Path) -> Path:
-    """Return a directory with whatever Fairway depends on, and what the requirement files name.
+def collect(image: images.Image) -> Path:
+    """Return a directory with whatever Fairway depends on.
 
     Fetched by the image's own Python, which it is for, and kept until one of these changes.
     """
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    files = [file.read_text(encoding="utf-8") for file in requirements]
-    digest = hashlib.sha256("\0".join([inspect("image", image.name)[0]["Id"], *wanted, *files]).encode())
+    digest = hashlib.sha256("\0".join([inspect("image", image.name)[0]["Id"], *wanted]).encode())
     directory = STATE / "wheels" / digest.hexdigest()[:16]
-    if directory.is_dir():
-        return directory
-    fetched = directory.with_name(f"{directory.name}.{os.getpid()}")
-    fetched.mkdir(parents=True)
-    own = fetched / "fairway.txt"
-    own.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-    for number, file in enumerate(requirements):
-        shutil.copy(file, fetched / f"{number}.txt")
-    for name in sorted(file.name for file in fetched.glob("*.txt")):
-        _fetch(image, fetched, name)
-    fetched.replace(directory)
+    if not directory.is_dir():
+        fetched = directory.with_name(f"{directory.name}.{os.getpid()}")
+        fetched.mkdir(parents=True)
+        _fetch(image, wanted, fetched)
+        fetched.replace(directory)
     return directory
 
 
-def _fetch(image: images.Image, directory: Path, requirements: str) -> None:
+def _fetch(image: images.Image, wanted: list[str], directory: Path) -> None:
     bundle = next((Path(value) for name in images.CA_VARIABLES if (value := os.environ.get(name))), None)
     trust = [f"--volume={bundle}:/ca.crt:ro", "--env=PIP_CERT=/ca.crt"] if bundle and bundle.is_file() else []
     docker(
@@ -54,6 +46,6 @@ def _fetch(image: images.Image, directory: Path, requirements: str) -> None:
         *("--env=HOME=/tmp", f"--volume={directory}:/wheels", "--workdir=/wheels", *trust),
         *(f"--env={name}" for name in _PASSED_ON if name in os.environ),
         *(image.name, "python3", "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"),
-        *("--wheel-dir=/wheels", f"--requirement={requirements}"),
+        *("--wheel-dir=/wheels", *wanted),
         timeout_s=600,
     )
