@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def collect(image: images.Image) -> Path:
         fetched = directory.with_name(f"{directory.name}.{os.getpid()}")
         fetched.mkdir(parents=True)
         _fetch(image, wanted, fetched)
-        fetched.replace(directory)
+        try:
+            fetched.replace(directory)
+        except OSError:  # another process has just done the same
+            shutil.rmtree(fetched)
     return directory
 
 
