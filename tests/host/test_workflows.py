@@ -125,6 +125,7 @@ class Delivered:
     first: str
     second: str
     served: dict[str, tuple[str, str]]
+    said: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +141,10 @@ def staged(pipeline: Pipeline) -> str:
 def delivered(pipeline: Pipeline, staged: str) -> Delivered:
     """Promote it; release, try and promote another; then roll production back."""
     work = pipeline.work
-    served = {"staging": _both(work)}
+    served, said = {"staging": _both(work)}, {}
 
     def step(name: str, workflow: str, **inputs: str) -> None:
-        pipeline.run(workflow, **inputs)
+        said[name] = pipeline.run(workflow, **inputs)
         served[name] = _both(work)
 
     step("production", "deploy-prod.yml", tag=staged)
@@ -153,7 +154,7 @@ def delivered(pipeline: Pipeline, staged: str) -> Delivered:
     step("staging again", "deploy-staging.yml", tag=second)
     step("production again", "deploy-prod.yml", tag=second)
     step("rollback", "rollback.yml", environment="production", tag="")
-    return Delivered(staged, second, served)
+    return Delivered(staged, second, served, said)
 
 
 def _both(work: Repository) -> tuple[str, str]:
@@ -204,6 +205,12 @@ def test_the_same_release_goes_from_staging_to_production_and_back(delivered: De
         "production again": (second, second),
         "rollback": (second, first),
     }
+
+
+def test_the_page_of_a_promotion_has_the_gates_checklist_and_the_timeline(delivered: Delivered) -> None:
+    page = delivered.said["production again"]
+    assert f"### production: everything is met for `{delivered.second[:11]}`" in page
+    assert re.search(r"\| ✅ \| switch \| [0-9.]+ s \|", page)
 
 
 def test_production_has_it_on_record_who_asked(pipeline: Pipeline, delivered: Delivered) -> None:
