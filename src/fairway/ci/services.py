@@ -25,6 +25,8 @@ from fairway.release.docker import Docker, find_docker
 
 _LOOPBACK = "127.0.0.1"
 _STOP_S = 1
+# Compose's client finishes what it waits for before it ends; whatever it has begun is removed right after.
+_CLIENT_GRACE_S = 2.0
 
 
 class Stopped(Exception):
@@ -174,7 +176,9 @@ def _up(
     begun = monotonic()
     # Without a terminal Compose would say each layer of a pull in a line of its own.
     command = [*compose, "--progress", "quiet", "up", "--detach", "--wait", "--quiet-pull", *services]
-    ended = supervise(command, say, env=environ, cwd=file.parent, timeout_s=timeout_s, stop=stop)
+    ended = supervise(
+        command, say, env=environ, cwd=file.parent, timeout_s=timeout_s, stop=stop, grace_s=_CLIENT_GRACE_S
+    )
     if ended.how is How.STOPPED:
         raise Stopped
     listed = ", ".join(services)

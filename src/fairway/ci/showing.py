@@ -32,7 +32,7 @@ def headline(result: StageResult) -> str:
     """Say in a line what became of a stage."""
     took = f" after {result.seconds:.1f} s" if result.log else ""
     tests = f" ({result.tests.in_words})" if result.tests and result.tests.total else ""
-    reason = f": {result.reason}" if result.reason else ""
+    reason = f": {' '.join(result.reason.split())}" if result.reason else ""
     return f"{result.name} {result.state.value}{took}{tests}{reason}"
 
 
