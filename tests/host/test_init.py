@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import subprocess
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from fairway.release.docker import find_docker
 from fairway.workflows import Wishes, prepare
 from testbed import changes
 from testbed.workspace import FAIRWAY, Workspace
-from tests.host.asking import history, release, serving, start_on, wait_for_step
+from tests.host.asking import history, release, serving, slots_running, start_on, wait_for_step
 from tests.unit.workflows import shapes
 
 
@@ -59,6 +62,23 @@ def test_the_workflows_steps_deploy_tell_the_page_and_revert_when_their_job_is_c
     assert step.returncode == 0, said
     assert f"### Released before: `{first}`" in page.read_text()
 
+    # A job has the way to the hosts of its own environment only: what staging says goes by the archive.
+    work.prepare_host("production")
+    work.fairway("bootstrap", "production")
+    nowhere = "ssh://nobody@127.0.0.1:1"
+    for workflow_step, env in (
+        ("Ask staging", {"PROD_SSH_HOST": nowhere}),
+        ("What production asks of it", {"STAGING_SSH_HOST": nowhere}),
+        ("Promote", {"STAGING_SSH_HOST": nowhere}),
+    ):
+        step = _start(work, _script(work, "deploy-prod.yml", workflow_step), page, TAG=first, **env)
+        said, _ = step.communicate(timeout=120)
+        assert step.returncode == 0, said
+    assert serving(work, "production") == first
+    shown = page.read_text()
+    assert f"### production: everything is met for `{first[:11]}`" in shown
+    assert f"### ✅ production: deploy {first[:11]}" in shown
+
     changes.never_ready(work)
     work.configure(readiness={"timeout_s": 120})
     work.commit("Wait for long")
@@ -89,6 +109,24 @@ def test_the_workflows_steps_deploy_tell_the_page_and_revert_when_their_job_is_c
     assert "known_hosts of the environment in fairway.toml" in refused.stdout + refused.stderr
     known.write_text((work.bed.state / "known_hosts").read_text())
     assert work.fairway("status", "staging").returncode == 0
+
+
+def test_an_application_that_was_only_looked_at_is_released_and_serves(
+    make_workspace: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    root = shapes.make(tmp_path / "orders", "fastapi")
+    wishes = Wishes(answers={"admin": ""})
+    prepare(root, wishes, lambda question: question.default or "").write()
+    work = make_workspace(example=root)
+    tag = start_on(work, "staging")
+    with urllib.request.urlopen(work.url("staging", "/api/ready"), timeout=10) as answer:
+        # Nobody but the migrator has made the table.
+        assert json.load(answer) == {"orders": 0}
+    (container,) = slots_running(work, "staging")
+    assert work.host("staging").docker("exec", container, "id", "-u").strip() == "10001"
+    assert history(work, "staging")[-1]["tag"] == tag
+    # What a deployment leaves in the checkout is nothing that a release would trip over.
+    assert work.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)

@@ -11,15 +11,22 @@ _FASTAPI = {
     "requirements.txt": "alembic\nfastapi\npsycopg[binary]>=3\nsqlalchemy\nuvicorn\n",
     "requirements-dev.txt": "mypy\npytest\nruff\n",
     "alembic.ini": "[alembic]\nscript_location = %(here)s/migrations\n",
-    "migrations/env.py": "",
+    "migrations/env.py": (
+        "import os\n\nfrom alembic import context\nfrom sqlalchemy import create_engine\n\n"
+        'with create_engine(os.environ["DATABASE_URL"]).connect() as connection:\n'
+        "    context.configure(connection=connection)\n"
+        "    with context.begin_transaction():\n        context.run_migrations()\n"
+    ),
     "migrations/versions/0001_orders.py": (
-        'from alembic import op\nimport sqlalchemy as sa\nrevision = "0001"\ndown_revision = None\n\n'
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision = "0001"\ndown_revision = None\n\n'
         'def upgrade() -> None:\n    op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))\n'
     ),
     "orders/__init__.py": "",
     "orders/main.py": (
-        'from fastapi import FastAPI\n\napp = FastAPI(title="orders")\n\n\n'
-        '@app.get("/api/ready")\ndef ready() -> dict[str, str]:\n    return {"status": "ready"}\n'
+        "import os\n\nfrom fastapi import FastAPI\nfrom sqlalchemy import create_engine, text\n\n"
+        'app = FastAPI(title="orders")\nengine = create_engine(os.environ["DATABASE_URL"])\n\n\n'
+        '@app.get("/api/ready")\ndef ready() -> dict[str, int]:\n    with engine.connect() as connection:\n'
+        '        return {"orders": connection.execute(text("SELECT count(*) FROM orders")).scalar_one()}\n'
     ),
     "tests/test_orders.py": "def test_nothing() -> None:\n    pass\n",
     ".env.example": "SESSION_SECRET=\nMAIL_FROM=orders@example.com\n# SENTRY_DSN=\nDATABASE_URL=postgresql://x\n",
