@@ -27,6 +27,7 @@ from testbed.workspace import Workspace
 from tests.host.asking import release
 
 SITE = "www.example.test"
+PORT = "127.0.0.1:3000"
 CERTIFICATE, KEY = "/etc/ssl/site.crt", "/etc/ssl/private/site.key"
 # The bed's mirror stands for the public registry; a drop-in, so that what Docker is told of by files stays open.
 MIRROR = "[Service]\nEnvironment=DOCKER_OPTS='--registry-mirror={mirror} --dns=172.17.0.1'\n"
@@ -43,6 +44,10 @@ class Prepared:
     plan: dict[str, Any]
     changed_by_plan: str
     said: str
+
+    def configure(self, site: dict[str, Any]) -> None:
+        """Change the site in ``fairway.toml``."""
+        self.work.configure(environments={"staging": {"admin": "root", "port": PORT, "site": site}})
 
     def bootstrap(self, *options: str, check: bool = True) -> str:
         done = self.work.fairway("bootstrap", "staging", *options, check=check)
@@ -93,7 +98,7 @@ def prepared(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         directory = tmp_path_factory.mktemp("site")
         ca = _make_certificates(directory, SITE, "localhost")
         site = {"name": SITE, "tls": "files", "certificate": CERTIFICATE, "certificate_key": KEY}
-        work.configure(environments={"staging": {"admin": "root", "port": "127.0.0.1:3000", "site": site}})
+        work.configure(environments={"staging": {"admin": "root", "port": PORT, "site": site}})
         # A header by which the application itself turns nginx's buffers off: here the site must.
         work.edit("capakraken/web/api.py", ', "X-Accel-Buffering": "no"', "")
         work.commit("Name an administrator and a site")
@@ -222,7 +227,7 @@ def test_a_site_that_nginx_refuses_leaves_the_old_one_serving(prepared: Prepared
     file = f"/etc/nginx/conf.d/fairway-{work.project}-staging.conf"
     before = host.get(file)
     host.put("/etc/ssl/other.crt", "no certificate\n")
-    work.configure(environments={"staging": {"site": {"certificate": "/etc/ssl/other.crt"}}})
+    prepared.configure({"certificate": "/etc/ssl/other.crt"})
     try:
         said = prepared.bootstrap("--yes", check=False)
     finally:
@@ -274,7 +279,7 @@ def test_certbot_gets_a_certificate_and_the_site_serves_with_it(prepared: Prepar
     host.sh(f"update-ca-certificates; echo '127.0.0.1 {SITE}' >>/etc/hosts")
     host.sh("systemd-run --unit=pebble --setenv=PEBBLE_VA_NOSLEEP=1 pebble -config /etc/pebble.json")
     certbot = {"tls": "certbot", "email": "ops@example.test", "acme_server": "https://localhost:14000/dir"}
-    work.configure(environments={"staging": {"site": {**certbot, "certificate": None, "certificate_key": None}}})
+    prepared.configure({**certbot, "certificate": None, "certificate_key": None})
     try:
         assert "✗" not in prepared.bootstrap("--yes")
         assert "days left" in prepared.doctor()["certificate"]["found"]

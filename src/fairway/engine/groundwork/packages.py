@@ -51,10 +51,14 @@ class Present:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be installed, and from where; ``blocked`` says why that is not for Fairway to do."""
+    """What is to be installed, and from where; ``blocked`` says why that is not for Fairway to do.
+
+    ``note`` is about what some things need and nothing waits for.
+    """
 
     packages: tuple[str, ...] = ()
     from_docker: bool = False
+    note: str = ""
     blocked: str = ""
     hint: str = ""
 
@@ -62,21 +66,29 @@ class Choice:
 def choose(system: Distribution | None, present: Present, wish: Wish) -> Choice:
     """Decide what is to be installed on a machine that has this."""
     docker, from_docker, problem = _choose_docker(system, present)
-    programs = ["age"]
-    if wish.site is not None:
-        programs += ["nginx", *(["certbot"] if wish.site.tls is Tls.CERTBOT else [])]
-    missing = [name for name in (*programs, *wish.tools) if name not in present.programs]
-    # Docker asks registries, and apt Docker's repository, by https.
-    certificates = [] if present.certificates else ["ca-certificates"]
-    packages = (*docker, *certificates, *missing)
     if problem.blocked:
         return problem
-    if packages and system is None:
+    servers: list[str] = []
+    if wish.site is not None:
+        servers = ["nginx", *(["certbot"] if wish.site.tls is Tls.CERTBOT else [])]
+    needed = (*docker, *(name for name in servers if name not in present.programs))
+    useful = tuple(name for name in ("age", *wish.tools) if name not in present.programs)
+    if system is None:
+        return _by_hand(needed, useful)
+    # Docker asks registries, and apt Docker's repository, by https.
+    certificates = () if present.certificates else ("ca-certificates",)
+    return Choice((*needed, *certificates, *useful), from_docker)
+
+
+def _by_hand(needed: tuple[str, ...], useful: tuple[str, ...]) -> Choice:
+    """Say what is missing on a system whose packages are not known here."""
+    if needed:
         return Choice(
-            blocked=f"{', '.join(packages) or 'Docker'} is missing, and this is no system that Fairway installs on",
+            blocked=f"{', '.join(needed)} is missing, and this is no system that Fairway installs on",
             hint="Debian from 12, Ubuntu from 22.04; elsewhere install them yourself, with Compose from 2.24.4",
         )
-    return Choice(packages, from_docker)
+    note = f"{', '.join(useful)} is missing: encrypted settings and backups, and copies of them, need it"
+    return Choice(note=note if useful else "")
 
 
 def _choose_docker(system: Distribution | None, present: Present) -> tuple[tuple[str, ...], bool, Choice]:
@@ -138,7 +150,7 @@ class Packages:
             )
         if choice.packages:
             steps.append(f"apt-get install {' '.join(choice.packages)}")
-        return Look(found, tuple(steps))
+        return Look(found, tuple(steps), notes=(choice.note,) if choice.note else ())
 
     def do(self, machine: Machine, wish: Wish, tell: Tell) -> tuple[str, ...]:
         system, present = self._system(machine), inspect(machine, wish)

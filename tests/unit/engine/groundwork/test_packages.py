@@ -42,6 +42,7 @@ def test_a_bare_system_gets_a_compose_that_is_new_enough(
 ) -> None:
     choice = choose(distribution(system), BARE, WISH)
     assert choice.packages == (*packages, "ca-certificates", "age")
+    assert choice.note == ""
     assert choice.from_docker is from_docker
 
 
@@ -66,6 +67,10 @@ def test_but_where_all_is_there_already_the_system_does_not_matter() -> None:
     there = Present("", (2, 30, 0), frozenset({"age"}), certificates=True)
     assert choose(None, there, WISH) == choose(distribution(DEBIAN_13), there, WISH)
     assert choose(None, there, WISH).packages == ()
+    without = choose(None, replace(there, programs=frozenset(), certificates=False), WISH)
+    assert (without.packages, without.blocked) == ((), "")
+    assert without.note.startswith("age is missing")
+    assert choose(None, there, SERVED).blocked.startswith("nginx is missing")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,13 @@ def test_a_docker_that_runs_is_never_replaced(system: str, docker: str, expected
 
 def test_the_site_and_the_copies_ask_for_their_programs() -> None:
     wish = replace(SERVED, site=CERTBOT, tools=("restic",))
-    assert choose(distribution(DEBIAN_13), BARE, wish).packages[-4:] == ("age", "nginx", "certbot", "restic")
+    assert choose(distribution(DEBIAN_13), BARE, wish).packages[-5:] == (
+        "nginx",
+        "certbot",
+        "ca-certificates",
+        "age",
+        "restic",
+    )
 
 
 def test_dockers_repository_is_written_down_in_the_plan_with_its_key() -> None:
