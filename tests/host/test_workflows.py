@@ -217,8 +217,8 @@ def test_production_has_it_on_record_who_asked(pipeline: Pipeline, delivered: De
     entries = [entry for entry in history(pipeline.work, "production") if "tag" in entry]
     assert {entry["by"] for entry in entries} == {f"{ACTOR} (CI)"}
     assert [(entry["action"], entry["tag"], entry["outcome"]) for entry in entries] == [
-        ("promote", delivered.first, "succeeded"),
-        ("promote", delivered.second, "succeeded"),
+        ("deploy", delivered.first, "succeeded"),
+        ("deploy", delivered.second, "succeeded"),
         ("rollback", delivered.first, "succeeded"),
     ]
 
