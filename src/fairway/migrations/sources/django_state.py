@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fairway.migrations.sources import python
-from fairway.migrations.sources.python import Call, Unclear
+from fairway.migrations.sources.python import Call, Names, Unclear
 from fairway.migrations.sources.source import literal, quoted
 
 # What a field says to Django and to people, and not to the database.
@@ -57,6 +56,7 @@ _SIZED = {
     "SlugField": 50, "URLField": 200,
 }  # fmt: skip
 _LINKS = ("ForeignKey", "OneToOneField")
+_CHOSEN = "settings.AUTH_USER_MODEL"
 _INDEXED = (*_LINKS, "SlugField")
 
 
@@ -73,6 +73,9 @@ class Column:
     default: str
     references: str
     check: str
+    #: The model that a relation leads to, and its field, where that is said.
+    target: str = ""
+    to_field: str = ""
 
     def definition(self) -> str:
         """Return it as ``ADD COLUMN`` and ``CREATE TABLE`` have it."""
@@ -84,14 +87,31 @@ class Column:
         return " ".join(part for part in parts if part)
 
 
+@dataclass(frozen=True)
+class Field:
+    """A field as a migration writes it, with what the names in that module mean."""
+
+    node: ast.expr
+    names: Names
+
+
+#: What several fields are together, among the names of fields that are in doubt.
+TOGETHER = "unique together"
+
+
 @dataclass
 class Model:
-    """A model's table; empty where Django makes none."""
+    """A model's table, and its fields. Those in doubt may have become something else in what could not be read."""
 
     table: str
     managed: bool = True
-    fields: dict[str, ast.expr] = field(default_factory=dict)
+    fields: dict[str, Field] = field(default_factory=dict)
     unique_together: set[tuple[str, ...]] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
+
+    def copied(self) -> Model:
+        """Return one of the same content."""
+        return Model(self.table, self.managed, dict(self.fields), set(self.unique_together), set(self.doubtful))
 
 
 class State:
@@ -99,6 +119,7 @@ class State:
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], Model] = {}
+        self._former: set[str] = set()
 
     def put(self, app: str, name: str, model: Model) -> None:
         self._models[app, name.lower()] = model
@@ -113,7 +134,29 @@ class State:
     def drop(self, app: str, name: str) -> Model:
         model = self.get(app, name)
         del self._models[app, name.lower()]
+        self._former.add(f"{app}.{name.lower()}")
         return model
+
+    def is_certain(self, target: str) -> bool:
+        """Say whether a name has always meant the same model, as far as it is known here."""
+        return target not in self._former
+
+    def doubt(self, app: str, name: str | None = None, one: str | None = None) -> None:
+        """Note that a field, all of a model or all of an app may have become something else."""
+        for (of, called), model in self._models.items():
+            if of == app and name in (None, called):
+                model.doubtful |= {*model.fields, TOGETHER} if one is None else {one}
+
+    def related(self) -> list[tuple[str, Model, Field]]:
+        """Return every field with its app and its model."""
+        return [(app, model, one) for (app, _), model in self._models.items() for one in model.fields.values()]
+
+    def copied(self) -> State:
+        """Return one of the same content, to try something on."""
+        other = State()
+        other._models = {key: model.copied() for key, model in self._models.items()}
+        other._former = set(self._former)
+        return other
 
     def table_of(self, app: str, name: str) -> str:
         """Return a model's table, by Django's rule where the model is another package's."""
@@ -123,29 +166,50 @@ class State:
             return f"{app}_{name.lower()}"
 
 
-def column_of(name: str, call: Call, app: str, state: State, constants: Mapping[str, str]) -> Column | None:
+def column_of(name: str, call: Call, app: str, state: State, names: Names) -> Column | None:
     """Return a field's column; None for one that has none. Raises ``Unclear`` for a field that is not known here."""
+    _refuse_others(call, names)
     for option in call.options:
         if option not in _KNOWN:
             raise Unclear(f"{call.name} has the option {option}, whose effect is not known here")
     if call.name in ("ManyToManyField", "GenericRelation", "GenericForeignKey"):
         return None
     link = call.name in _LINKS
-    own = python.text_of(call.options.get("db_column"), constants)
+    own = _literal(call, "db_column", names)
     column = own or (f"{name}_id" if link else name)
+    target = _target(call, app, names) if link else ""
     unique = _flag(call, "unique") or call.name == "OneToOneField"
     indexed = _flag(call, "db_index", default=call.name in _INDEXED) and not unique
     return Column(
         name=column,
-        type="bigint" if link else _type_of(call, constants),
+        type="bigint" if link else _type_of(call, names),
         null=_flag(call, "null", default=call.name == "NullBooleanField"),
         primary_key=_flag(call, "primary_key"),
         unique=unique,
         indexed=indexed,
         default=_default_of(call),
-        references=_references(call, app, state, constants) if link else "",
+        references=_references(call, target, state) if link else "",
         check=f"{quoted(column)} >= 0" if call.name in _POSITIVE else "",
+        target=target,
+        to_field=_literal(call, "to_field", names) if link else "",
     )
+
+
+def _refuse_others(call: Call, names: Names) -> None:
+    """Raise ``Unclear`` for a class that is not certainly Django's own, whatever it is called."""
+    if not names.origin(call.node.func).startswith("django."):
+        raise Unclear(f"{python.written(call.node.func)} is not known here")
+
+
+def _literal(call: Call, option: str, names: Names) -> str:
+    """Return an option that is a text; empty where it is not given, or None. Raises ``Unclear`` for anything else."""
+    node = call.options.get(option)
+    if node is None or (isinstance(node, ast.Constant) and node.value is None):
+        return ""
+    text = python.text_of(node, names.constants)
+    if text is None:
+        raise Unclear(f"{option} is no literal")
+    return text
 
 
 def _flag(call: Call, name: str, *, default: bool = False) -> bool:
@@ -157,7 +221,7 @@ def _flag(call: Call, name: str, *, default: bool = False) -> bool:
     return value
 
 
-def _type_of(call: Call, constants: Mapping[str, str]) -> str:
+def _type_of(call: Call, names: Names) -> str:
     if call.name in _TYPES:
         return _TYPES[call.name]
     if call.name in _POSITIVE:
@@ -171,7 +235,8 @@ def _type_of(call: Call, constants: Mapping[str, str]) -> str:
     if call.name == "ArrayField":
         inner = python.call_of(call.argument(0, "base_field") or ast.Constant(None))
         if inner is not None:
-            return f"{_type_of(inner, constants)}[]"
+            _refuse_others(inner, names)
+            return f"{_type_of(inner, names)}[]"
     raise Unclear(f"the field {call.name or python.written(call.node)} is not known here")
 
 
@@ -195,14 +260,22 @@ def _default_of(call: Call) -> str:
     raise Unclear(f"the default {python.written(node)} is not known here")
 
 
-def _references(call: Call, app: str, state: State, constants: Mapping[str, str]) -> str:
-    if not _flag(call, "db_constraint", default=True):
-        return ""
-    target = call.argument(0, "to")
-    text = python.text_of(target, constants)
+def _target(call: Call, app: str, names: Names) -> str:
+    """Return the model that a relation leads to, ``app.model``; what the settings choose by that setting's name."""
+    node = call.argument(0, "to")
+    text = python.text_of(node, names.constants)
     if text is None:
-        if target is not None and python.dotted(target) == "settings.AUTH_USER_MODEL":
-            return quoted("auth_user")
+        if node is not None and python.dotted(node) == _CHOSEN:
+            return _CHOSEN
         raise Unclear("what the foreign key refers to is no literal")
     other, dot, name = text.rpartition(".")
-    return quoted(state.table_of(other if dot else app, name))
+    return f"{other if dot else app}.{name.lower()}"
+
+
+def _references(call: Call, target: str, state: State) -> str:
+    if not _flag(call, "db_constraint", default=True):
+        return ""
+    if target == _CHOSEN:
+        return quoted("auth_user")
+    app, _, name = target.rpartition(".")
+    return quoted(state.table_of(app, name))
