@@ -432,12 +432,20 @@ class Server:
 
     def _env(self, args: Fields) -> dict[str, Any]:
         environment = _environment(args)
-        comparing = args.parsed("comparing", _base64, max_length=200) if args.has("comparing") else None
         args.end()
         self._host()
         from fairway.engine.settings import describe
 
-        return describe(self._layout, environment, comparing)
+        return describe(self._layout, environment)
+
+    def _compare_env(self, args: Fields) -> dict[str, Any]:
+        environment = _environment(args)
+        key = args.parsed("comparing", _base64, max_length=200)
+        args.end()
+        self._host()
+        from fairway.engine.settings import describe_for_comparison
+
+        return describe_for_comparison(self._layout, environment, key)
 
     def _sealed_env(self, args: Fields) -> dict[str, Any]:
         environment = _environment(args)
@@ -523,6 +531,7 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.BACKUP_DRILL: Server._backup_drill,
     Operation.BACKUP_COPY: Server._backup_copy,
     Operation.ENV: Server._env,
+    Operation.COMPARE_ENV: Server._compare_env,
     Operation.SEALED_ENV: Server._sealed_env,
     Operation.SET_SEALED_ENV: Server._set_sealed_env,
     Operation.SECRETS_SCAN: Server._secrets_scan,

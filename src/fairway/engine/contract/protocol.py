@@ -69,6 +69,7 @@ class Operation(enum.Enum):
     BACKUP_DRILL = "backup-drill"
     BACKUP_COPY = "backup-copy"
     ENV = "env"
+    COMPARE_ENV = "compare-env"
     SEALED_ENV = "sealed-env"
     SET_SEALED_ENV = "set-sealed-env"
     SECRETS_SCAN = "secrets-scan"
