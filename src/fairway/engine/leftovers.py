@@ -133,6 +133,11 @@ class Uncertain(Failed):
     """It may have been done or not: the answer did not come."""
 
 
+def outcome_of(error: FairwayError) -> Outcome:
+    """Return how a clearing that raised this has ended, for the record."""
+    return Outcome.UNKNOWN if isinstance(error, Uncertain) else Outcome.FAILED
+
+
 @dataclass(frozen=True)
 class Found:
     """How many rows hold a value of one secret."""
@@ -246,8 +251,8 @@ def _clear_on_record(layout: Layout, deployment: Deployment, by: str, expected: 
         cleared = clear(_database(deployment), deployment.release.leftovers, expected)
     except FairwayError as error:
         seconds = round(clock.monotonic() - begun, 3)
-        failed = Outcome.FAILED.value
-        ledger.append(**facts, outcome=failed, seconds=seconds, asked=named, error=error.as_json())
+        ended = outcome_of(error).value
+        ledger.append(**facts, outcome=ended, seconds=seconds, asked=named, error=error.as_json())
         raise
     documents = [one.as_json() for one in cleared if one.rows]
     seconds = round(clock.monotonic() - begun, 3)

@@ -86,12 +86,14 @@ class EventKind(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """How a deployment ended."""
+    """How a deployment ended, or something else that is on the record."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNCHANGED = "unchanged"
+    #: Nobody heard whether it was done; no deployment ends so.
+    UNKNOWN = "unknown"
 
 
 def encode(document: dict[str, Any]) -> bytes:
