@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from fairway.migrations.judgement import Judgement
 from fairway.migrations.sources import python
-from fairway.migrations.sources.django_state import TOGETHER, Column, Field, Model, State, column_of
+from fairway.migrations.sources.django_columns import Column, altered, column_of, index_on
+from fairway.migrations.sources.django_state import TOGETHER, Field, Model, State
 from fairway.migrations.sources.python import Call, Names, Unclear, call_of, review
 from fairway.migrations.sources.source import Script, quoted
 
@@ -163,7 +164,7 @@ class Operations:
             if column is None:
                 statements += self._between(name, model, one)
             elif column.indexed:
-                statements.append(_index(model.table, column.name))
+                statements.append(index_on(model.table, column.name))
         return statements
 
     def _between(self, name: str, model: Model, one: str) -> list[str]:
@@ -250,7 +251,7 @@ class Operations:
             return
         self._write(call, f"ALTER TABLE {quoted(model.table)} ADD COLUMN {column.definition()}")
         if column.indexed:
-            self._write(call, _index(model.table, column.name))
+            self._write(call, index_on(model.table, column.name))
 
     def _remove_field(self, call: Call) -> None:
         model = self._state.get(self._app, self._text(call, 0, "model_name"))
@@ -296,7 +297,7 @@ class Operations:
         if not all(self._state.is_certain(one.target) for one in (was, now)):
             raise Unclear("the model that it leads to was renamed, or made again under its name")
         if model.managed:
-            self._write(call, *_altered(model.table, was, now))
+            self._write(call, *altered(model.table, was, now))
 
     def _settle(self, call: Call, model: Model, one: str) -> None:
         """Leave it to a person where something is changed of which it was not certain what it was; now it is."""
@@ -430,38 +431,6 @@ class Operations:
 
     def _extension(self, call: Call) -> None:
         self._write(call, f"CREATE EXTENSION IF NOT EXISTS {quoted(self._text(call, 0, 'name'))}")
-
-
-def _index(table: str, column: str) -> str:
-    return f"CREATE INDEX {quoted(f'{table}_{column}')} ON {quoted(table)} ({quoted(column)})"
-
-
-def _altered(table: str, old: Column, new: Column) -> list[str]:
-    """Return what brings a column from one definition to another. Raises ``Unclear`` where that is not plain."""
-    name = quoted(new.name)
-    changes = [f"RENAME COLUMN {quoted(old.name)} TO {name}"] if old.name != new.name else []
-    if old.type != new.type:
-        changes.append(f"ALTER COLUMN {name} TYPE {new.type.partition(' GENERATED')[0]}")
-    if old.null != new.null:
-        changes.append(f"ALTER COLUMN {name} {'DROP' if new.null else 'SET'} NOT NULL")
-    if old.default != new.default:
-        changes.append(f"ALTER COLUMN {name} " + (f"SET DEFAULT {new.default}" if new.default else "DROP DEFAULT"))
-    if old.unique != new.unique:
-        named = quoted(f"{table}_{new.name}_uniq")
-        changes.append(f"ADD CONSTRAINT {named} UNIQUE ({name})" if new.unique else f"DROP CONSTRAINT {named}")
-    if _key(old) != _key(new):
-        raise Unclear("it changes a key, or what it leads to")
-    if old.check != new.check:
-        named = quoted(f"{table}_{new.name}_check")
-        changes.append(f"ADD CONSTRAINT {named} CHECK ({new.check})" if new.check else f"DROP CONSTRAINT {named}")
-    statements = [f"ALTER TABLE {quoted(table)} {one}" for one in changes]
-    if old.indexed != new.indexed:
-        statements.append(_index(table, new.name) if new.indexed else f"DROP INDEX {quoted(f'{table}_{new.name}')}")
-    return statements
-
-
-def _key(column: Column) -> tuple[bool, str, str, str]:
-    return (column.primary_key, column.references, column.target, column.to_field)
 
 
 def _between_tables(written: Field) -> Call | None:
