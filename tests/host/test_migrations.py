@@ -110,6 +110,7 @@ def test_a_lock_that_somebody_holds_is_waited_for_briefly_and_tried_again(worksp
         client.communicate(timeout=180)
     assert serving(work, "staging") == tag
     assert load.report.reasons == {}
-    assert 0.5 < load.report.latency_s(1.0) < 5
+    # The holder would have made them wait for ten minutes; how long a second takes is the machine's affair.
+    assert 0.5 < load.report.latency_s(1.0) < 15
     schema = history(work, "staging")[-1]["schema"]
     assert schema == {"before": ["alembic 0005"], "after": ["alembic 0009"]}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairway.engine.contract.manifest import Migrations, MigratorKind
 from fairway.engine.contract.names import Digest
@@ -151,3 +153,32 @@ def test_the_state_of_what_was_squashed_is_told() -> None:
         "a.1": "replaced",
         "a.2": "replaced",
     }
+
+
+_NAMES = ("1", "2", "3", "4", "5")
+
+
+@given(
+    st.lists(st.sampled_from(("", "!", "?")), min_size=5, max_size=5),
+    st.sets(st.sampled_from(_NAMES), min_size=2),
+    st.sets(st.sampled_from(_NAMES)),
+    st.booleans(),
+)
+def test_a_squash_makes_no_rollback_freer_and_none_harder(
+    verdicts: list[str], parts: set[str], shipped: set[str], kept: bool
+) -> None:
+    marked = dict(zip(_NAMES, verdicts, strict=True))
+    before = migrations(PRISMA, *(name + marked[name] for name in _NAMES))
+    squash = squashing(
+        migrations(PRISMA, "squash!", *(name + marked[name] for name in _NAMES if name not in parts)),
+        squash=tuple(sorted(parts)),
+    )
+    target = migrations(PRISMA, *(name + marked[name] for name in _NAMES if name in shipped))
+    known = (before, squash)
+    plain = _go(target, *_NAMES, known=known)
+    both = _go(target, *_NAMES, "squash", known=known)
+    alone = _go(target, "squash", *(name for name in _NAMES if name not in parts), known=known)
+    assert _found(plain) == _found(both) == _found(alone)
+    # Where the releases with the parts are gone, nothing is let through that was not before.
+    forgotten = _go(target, *_NAMES, "squash", known=(squash,) if not kept else known)
+    assert plain.free or not forgotten.free
