@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fairway.engine.backups import actions
+from fairway.engine.backups import actions, recording
 from fairway.engine.backups.flow import program
 from fairway.engine.backups.postgres import Command
 from fairway.engine.backups.snapshot import Facts, Moment, take_moment
@@ -92,7 +92,7 @@ def test_a_failure_is_put_on_record_while_the_store_is_free(layout: Layout, monk
 
     free: list[bool] = []
     monkeypatch.setattr(actions, "_take", take)
-    monkeypatch.setattr(actions, "_append", append)
+    monkeypatch.setattr(recording, "append", append)
     with pytest.raises(Failed, match="could not be taken") as failed:
         _create(layout)
     assert failed.value.why == "nothing can be written there"
@@ -106,7 +106,7 @@ def test_a_failure_that_is_not_on_record_says_so(layout: Layout, monkeypatch: py
 
     deployment: list[Lock] = []
     monkeypatch.setattr(actions, "_take", take)
-    monkeypatch.setattr(actions, "_RECORD_PATIENCE_S", 0.0)
+    monkeypatch.setattr(recording, "_PATIENCE_S", 0.0)
     with pytest.raises(Failed) as failed:
         _create(layout)
     deployment[0].release()
@@ -122,7 +122,7 @@ class Gone(Server):
 
 
 def test_a_session_that_is_lost_is_told_by_what_psql_said() -> None:
-    with pytest.raises(Failed) as failed, take_moment(Gone(), "fairway-backup"):
+    with pytest.raises(Failed) as failed, take_moment(Gone(), "fairway-backup", lambda: None):
         pass
     assert failed.value.why == "the server closed the connection"
     facts = Facts("0", "shop", 170000, 170000, 1, 1)
@@ -131,5 +131,5 @@ def test_a_session_that_is_lost_is_told_by_what_psql_said() -> None:
         moment = Moment(running, Gone(), facts)
         moment.count()
         with pytest.raises(Failed, match="could not be counted") as failed:
-            moment.counted()
+            moment.counted(lambda: None)
     assert failed.value.why == "the server closed the connection"
