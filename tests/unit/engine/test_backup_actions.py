@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from fairway.engine.backups import actions, recording
+from fairway.engine.backups import actions, recording, snapshot
 from fairway.engine.backups.flow import program
 from fairway.engine.backups.postgres import Command
 from fairway.engine.backups.snapshot import Facts, Moment, take_moment
 from fairway.engine.backups.store import Backup, Reason, Store
-from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.errors import Cancelled, Failed
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
@@ -119,6 +119,27 @@ class Gone(Server):
 
     def command(self, *args: object, **options: object) -> Command:
         return Command([sys.executable, "-c", "import sys; sys.exit('the server closed the connection')"], {})
+
+
+class Silent(Server):
+    """A psql whose server accepts the connection and says nothing."""
+
+    def command(self, *args: object, **options: object) -> Command:
+        return Command([sys.executable, "-c", "import sys; sys.stdin.read(); sys.stdin.close()"], {})
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "_ANSWER_S", 0.0)
+    with pytest.raises(Failed, match="does not answer"), take_moment(Silent(), "fairway-backup", lambda: None):
+        pass
+
+
+def test_whoever_cancels_does_not_wait_for_the_database() -> None:
+    def cancelled() -> None:
+        raise Cancelled("somebody asked for it to stop")
+
+    with pytest.raises(Cancelled), take_moment(Silent(), "fairway-backup", cancelled):
+        pass
 
 
 def test_a_session_that_is_lost_is_told_by_what_psql_said() -> None:
