@@ -47,15 +47,16 @@ def measure(work: Workspace, *, rounds: int, size_bytes: int = _GIBIBYTE) -> Sec
         ("dump; ours reads it to its end and counts every row", *dumps.cells()),
         ("read to its end; ours checks the digest, too", *checks.cells()),
         ("restore into a new database; ours checks, counts, analyzes and switches", *restores.cells()),
-        ("the same beside a drill: in a PostgreSQL of its own, checked and counted", *drills.cells()),
+        ("a drill, beside that same plain restore: in a PostgreSQL of its own, checked and counted", *drills.cells()),
     ]
     text = table(("", "plain", "Fairway", "ratio"), rows)
     about = f"""\
 Ours and the plain programs in turn, {rounds} rounds, medians; each ratio is of its own round. Ours are whole
 commands over SSH. The database has {size / 2**20:.0f} MiB, the dump {backup["size_bytes"] / 2**20:.0f} MiB;
 {sum(backup["tables"].values())} rows were counted, and are the same after a restore. A bit was flipped in the
-dump at each of {len(caught)} places: `verify` found {sum(caught)} of them. Load of the machine from round to
-round: {", ".join(f"{one:.1f}" for one in load)}; a part of it is the work itself, on {os.cpu_count()} cores."""
+dump at each of {len(caught)} places: `verify` found {sum(caught)} of them. The load of the machine from round to
+round was {", ".join(f"{one:.1f}" for one in load)} on {os.cpu_count()} cores, of which the work itself is about 3:
+what is above that was other work beside it, and only the ratios count."""
     short = (
         f"Of a database of {size / 2**30:.1f} GiB a backup that is checked and counted takes {dumps.ratio} times as"
         f" long as plain `pg_dump`, a restore that is checked, counted and switched to {restores.ratio} times plain"
