@@ -2,7 +2,7 @@
 
 Everything runs in one go on one machine, what is compared in turn, so that a ratio
 holds where a single time would not. Results go to a Markdown file beside this one;
-those of single parts are only shown.
+those of single parts are only shown, but for backups, which have a file of their own.
 """
 
 from __future__ import annotations
@@ -64,16 +64,27 @@ def main() -> int:
             say(f"{part} took {took:.0f} s")
     text = render(sections, shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]) if sys.argv[1:] else "make bench")
     print(f"\n{text}")
-    if asked.docker_rollout or not asked.only:
-        file = HERE / ("RESULTS-docker-rollout.md" if asked.docker_rollout else "RESULTS.md")
+    file = _file(asked)
+    if file is not None:
         file.write_text(text, encoding="utf-8")
         print(f"written to {file}")
     return 0
 
 
+def _file(asked: argparse.Namespace) -> Path | None:
+    """Return where the results go: what is compared with others by itself, and backups, have files of their own."""
+    if asked.docker_rollout:
+        return HERE / "RESULTS-docker-rollout.md"
+    if asked.only == ["backup"]:
+        return HERE / "RESULTS-backup.md"
+    return None if asked.only else HERE / "RESULTS.md"
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=_PARTS, help="one part, not to be written down; repeatable")
+    parser.add_argument(
+        "--only", action="append", choices=_PARTS, help="one part, written down for backup alone; repeatable"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is timed (default: 5)")
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the endurance run (default: 100000)")
     parser.add_argument(
