@@ -20,7 +20,8 @@ def scan(config: Config, ruleset: Ruleset, looked_at: Sequence[str]) -> Scan:
     """Run the rules on files, named relative to the configuration's directory."""
     found = astgrep.scan(config.root, ruleset, looked_at)
     excused = excuse(config, ruleset.rules)
-    matches = [match for match in found.matches if not excused(match)]
+    by_fairway = {rule.id for rule in ruleset.rules if rule.unless}
+    matches = [_naming(match) if match.rule in by_fairway else match for match in found.matches if not excused(match)]
     comments = list(found.comments)
     read, unread = set(found.read), dict(found.unread)
     for rule in ruleset.rules:
@@ -40,6 +41,11 @@ def scan(config: Config, ruleset: Ruleset, looked_at: Sequence[str]) -> Scan:
     return replace(
         found, matches=tuple(matches), comments=tuple(once.values()), read=tuple(sorted(read)), unread=unread
     )
+
+
+def _naming(match: Match) -> Match:
+    """Have a match say what it is that nothing excuses: its text is a name, and not yet a finding by itself."""
+    return replace(match, detail=match.text.strip("\"'`"))
 
 
 def excuse(config: Config, rules: Sequence[Rule]) -> Callable[[Match], bool]:

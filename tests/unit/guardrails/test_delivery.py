@@ -43,7 +43,7 @@ def test_each_rule_speaks_of_its_own_line(tmp_path: Path) -> None:
     files = {
         "Dockerfile.prod": "FROM node\nFROM node:22 AS runner\nUSER root\n",
         "docker-compose.cicd.yml": "services:\n  app:\n    build: .\n  redis:\n    image: redis\n",
-        ".github/workflows/deploy-prod.yml": "jobs:\n  a:\n    container: node\n    steps:\n      - run: npm run setup\n",
+        ".github/workflows/deploy-prod.yml": "jobs:\n  a:\n    container: node\n    steps: [{ run: npm run setup }]\n",
         "package.json": '{\n  "scripts": {\n    "setup": "prisma db push"\n  }\n}\n',
         "tooling/deploy/run.sh": "#!/bin/sh\nalembic stamp head\n",
     }
