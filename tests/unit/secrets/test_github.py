@@ -77,7 +77,7 @@ def github(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def fairway(root: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    argv = [FAIRWAY, "secrets", "github", *arguments]
+    argv = [str(FAIRWAY), "secrets", "github", *arguments]
     environ = {**os.environ, **variables}
     return subprocess.run(
         argv, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
