@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#[^\n]*\bfairway-ignore\b.*$", re.MULTILINE
 
 def scan(config: Config, ruleset: Ruleset, looked_at: Sequence[str]) -> Scan:
     """Run the rules on files, named relative to the configuration's directory."""
-    found = astgrep.scan(config.root, ruleset, looked_at)
+    found = astgrep.scan(config.root, ruleset, _parsed(config.root, ruleset, looked_at))
     excused = excuse(config, ruleset.rules)
     by_fairway = {rule.id for rule in ruleset.rules if rule.unless}
     matches = [_naming(match) if match.rule in by_fairway else match for match in found.matches if not excused(match)]
@@ -41,6 +41,15 @@ def scan(config: Config, ruleset: Ruleset, looked_at: Sequence[str]) -> Scan:
     return replace(
         found, matches=tuple(matches), comments=tuple(once.values()), read=tuple(sorted(read)), unread=unread
     )
+
+
+def _parsed(root: Path, ruleset: Ruleset, looked_at: Sequence[str]) -> Sequence[str]:
+    """Return the files that ast-grep has to look at: it would parse the others to run no rule on them."""
+    of_code = [rule for rule in ruleset.rules if not rule.check]
+    if not all(rule.files for rule in of_code):
+        return looked_at
+    guarded = files.guarded(root, [glob for rule in of_code for glob in rule.files])
+    return [path for path in looked_at if path in guarded]
 
 
 def _naming(match: Match) -> Match:
