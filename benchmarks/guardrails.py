@@ -118,7 +118,7 @@ def measure(*, rounds: int) -> Section:
     with tempfile.TemporaryDirectory(prefix="fairway-bench-guardrails-") as name:
         root = Path(name)
         lines = _write(root)
-        took = {presets: _Took() for presets in (_SSE, _ALL)}
+        took: dict[tuple[str, ...], _Took] = {presets: _Took() for presets in (_SSE, _ALL)}
         for number in range(rounds + 1):
             for presets, seen in took.items():
                 _configure(root, presets)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shutil
 import stat
 import subprocess
@@ -184,6 +186,31 @@ def test_what_github_has_need_not_be_given_again(root: Path, key: Path, github: 
     assert done.returncode == 0, done.stderr
     assert github.opened("staging")["STAGING_SSH_PORT"] == "22"
     assert "STAGING_SSH_KEY" in github.opened("staging")
+
+
+def test_what_nobody_gave_is_asked_for_and_a_token_is_not_echoed(root: Path, key: Path, github: GitHub) -> None:
+    answers = {"SSH_KEY": str(key), "GHCR_USERNAME": "puller", "GHCR_TOKEN": TOKEN}
+    seen, code = _answer([str(FAIRWAY), "secrets", "github", "staging", "--set"], root, answers)
+    assert code == 0, seen
+    assert github.opened("staging")["STAGING_GHCR_TOKEN"] == TOKEN
+    assert github.opened("staging")["STAGING_SSH_KEY"] == key.read_text().strip()
+    assert TOKEN not in seen
+    assert "puller" in seen
+
+
+def _answer(argv: list[str], root: Path, answers: dict[str, str]) -> tuple[str, int]:
+    """Run a command on a terminal of its own, and answer it as it asks."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(root)
+        os.execv(argv[0], argv)
+    seen, asked = "", list(answers)
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while text := os.read(terminal, 1024).decode():
+            seen += text
+            if asked and f"STAGING_{asked[0]}: " in seen and seen.endswith("]: "):
+                os.write(terminal, f"{answers[asked.pop(0)]}\n".encode())
+    return seen, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def test_an_environment_that_is_not_there_is_told_how_to_make(root: Path, key: Path, github: GitHub) -> None:
