@@ -14,10 +14,9 @@ _FROM = re.compile(r"(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<name>\S+))?\s*$",
 _COPY_FROM = re.compile(r"(?:^|\s)--from=(?P<image>\S+)|(?:^|[\s,])from=(?P<mount>[^\s,]+)")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::?[-](?P<default>[^}]*))?\}|\$(?P<bare>\w+)")
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)(?P<end>[A-Za-z_]\w*)\1")
-_PAIR = re.compile(r"([A-Za-z_]\w*)=")
+_PAIR = re.compile(r"([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S*)")
 # Images that are made to run as nobody, and say so in their name.
 _UNPRIVILEGED = re.compile(r"^cgr\.dev/|/nginx-unprivileged(?:[:@]|$)|:(?:[\w.-]*-)?nonroot(?:-[\w.-]+)?(?:@|$)")
-_ROOT = ("root", "0")
 
 
 @dataclass
@@ -47,13 +46,16 @@ def stages_of(text: str) -> list[_Stage]:
         elif instruction == "ARG":
             name, _, default = value.partition("=")
             known = {**({name: outside[name]} if name in outside else {}), **({name: default} if default else {})}
-            (inside if stages else outside).update({key: text.strip("\"'") for key, text in known.items()})
+            values = inside if stages else outside
+            values.update({key: _filled(text, values) for key, text in known.items()})
         elif not stages:
             continue
         elif instruction == "USER":
             stages[-1].user, stages[-1].user_line = _filled(value, inside), line
         elif instruction == "ENV":
-            stages[-1].keys += _PAIR.findall(value) or value.split()[:1]
+            pairs = _PAIR.findall(value)
+            stages[-1].keys += [key for key, _ in pairs] or value.split()[:1]
+            inside.update({key: _filled(text, inside) for key, text in pairs})
         elif instruction in ("COPY", "ADD", "RUN"):
             for found in _COPY_FROM.finditer(" ".join(_options(value))):
                 stages[-1].copied.append((line, found["image"] or found["mount"]))
@@ -165,7 +167,7 @@ def _root_user(path: str, stages: list[_Stage], target: str) -> Iterator[Hit]:
             return
         at = parent
     user = at.user.partition(":")[0].strip()
-    if user in _ROOT or not user:
+    if user in ("root", "") or (user.isdigit() and int(user) == 0):
         yield Hit(path, at.user_line, f"{target}: USER {at.user}", f"{target} runs as {at.user}")
 
 
