@@ -15,6 +15,7 @@ from fairway.config.policy import policy_for
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.names import Repository
 from fairway.engine.contract.trust import Policy
+from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
     from fairway.config.models import Backup, EnvironmentTable, Retention
@@ -71,6 +72,7 @@ class Environment:
     backup: Backup
     admin: str | None
     policy: Policy
+    site: Site | None = None
 
     @property
     def port_number(self) -> int:
@@ -159,6 +161,7 @@ def resolve(
         backup=backup,
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
+        site=table.site.site() if table.site else None,
     )
 
 

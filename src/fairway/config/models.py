@@ -42,6 +42,7 @@ from fairway.engine.contract.manifest import MigratorKind, bundle_path, migratio
 from fairway.engine.contract.names import Repository, project_name
 from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
+from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, MAX_BODY_MB, PLAIN_PATH, SITE_NAME, Site, Tls
 from fairway.engine.hostconfig import recipient
 
 
@@ -105,6 +106,10 @@ LeftoverKey = Annotated[str, _text(checks.told(key_name))]
 DeployPath = Annotated[str, _text(checks.deploy_path)]
 PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
 HostEntry = Annotated[Host, _text(parse_host)]
+SiteName = Annotated[str, _text(checks.matching(SITE_NAME.pattern, "a host name in lower case, like www.example.com"))]
+PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolute path of plain characters"))]
+Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
+AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]
@@ -310,6 +315,22 @@ class PolicyTable(_Table):
     frozen: Annotated[tuple[Frozen, ...], Listed] = ()
 
 
+class SiteTable(_Table):
+    """``[environments.<name>.site]``: how visitors reach it through the host's own nginx."""
+
+    name: SiteName
+    tls: Annotated[Tls, Field(strict=False)]
+    certificate: PlainPath | None = None
+    certificate_key: PlainPath | None = None
+    email: Email | None = None
+    acme_server: AcmeServer | None = None
+    max_body_mb: int = Field(default=20, ge=1, le=MAX_BODY_MB)
+
+    def site(self) -> Site:
+        """Return it as a host is asked for it."""
+        return Site(**self.model_dump())
+
+
 class EnvironmentTable(_Table):
     """``[environments.<name>]`` as written; ``Config.environment`` makes it complete."""
 
@@ -324,6 +345,7 @@ class EnvironmentTable(_Table):
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()
     backup: Backup | None = None
+    site: SiteTable | None = None
 
 
 class Config(_Table):
@@ -472,6 +494,9 @@ def _contradictions(config: Config) -> list[str]:
         elif _goes_round(config.environments, name):
             problems.append(f"{where}.promote_from: leads back to {name}")
         problems += [f"{where}.policy.{line}" for line in policy_contradictions(table.policy, source)]
+        problems += [f"{where}.site.{line}" for line in _site_contradictions(table.site)]
+        if table.site is not None and table.admin is None:
+            problems.append(f"{where}.site: needs an administrator, who sets nginx up: {where}.admin")
         prefix = table.secrets_prefix or default_prefix(name)
         if prefix in prefixes:
             problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")
@@ -486,6 +511,23 @@ def _backup_contradictions(backup: Backup) -> list[str]:
     if not needs and backup.offsite_password is not None:
         return ["offsite_password: is for copies by restic: without them nothing reads it"]
     return []
+
+
+def _site_contradictions(site: SiteTable | None) -> list[str]:
+    if site is None:
+        return []
+    problems = []
+    for key in ("certificate", "certificate_key"):
+        if site.tls is Tls.FILES and getattr(site, key) is None:
+            problems.append(f'{key}: is missing: tls = "files" serves with it')
+        if site.tls is not Tls.FILES and getattr(site, key) is not None:
+            problems.append(f'{key}: is for tls = "files": otherwise nothing reads it')
+    if site.tls is Tls.CERTBOT and site.email is None:
+        problems.append("email: is missing: it is told to whoever hands the certificate out")
+    for key in ("email", "acme_server"):
+        if site.tls is not Tls.CERTBOT and getattr(site, key) is not None:
+            problems.append(f'{key}: is for tls = "certbot": otherwise nothing reads it')
+    return problems
 
 
 def _goes_round(environments: Mapping[str, EnvironmentTable], start: str) -> bool:

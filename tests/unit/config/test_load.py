@@ -167,6 +167,25 @@ def test_all_problems_are_shown_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("site", "sentence"),
+    [
+        ('tls = "none"', "site.name: is missing"),
+        ('name = "www.example.com"', "site.tls: is missing"),
+        ('name = "a b;"\ntls = "none"', "site.name: must be a host name in lower case"),
+        ('name = "x.org"\ntls = "on"', "site.tls: "),
+        ('name = "x.org"\ntls = "files"\ncertificate = "/c"', "site.certificate_key: is missing"),
+        ('name = "x.org"\ntls = "none"\ncertificate = "/c"', "site.certificate: is for tls"),
+        ('name = "x.org"\ntls = "files"\ncertificate = "c.crt"', "must be an absolute path of plain characters"),
+        ('name = "x.org"\ntls = "certbot"', "site.email: is missing"),
+        ('name = "x.org"\ntls = "none"\nemail = "a@b.org"', "site.email: is for tls"),
+        ('name = "x.org"\ntls = "none"', "site: needs an administrator"),
+    ],
+)
+def test_a_site_that_could_not_be_served_is_refused(site: str, sentence: str) -> None:
+    assert sentence in refused(f"{MINIMAL}[environments.staging.site]\n{site}\n")
+
+
+@pytest.mark.parametrize(
     ("text", "where"),
     [
         ("project = \n", "fairway.toml, line 1"),

@@ -20,8 +20,15 @@ _FOR_ADMIN = frozenset(
         Operation.INSTALL_UNIT,
         Operation.DOCTOR,
         Operation.SET_SEALED_ENV,
+        Operation.GROUND,
+        Operation.PREPARE,
     }
 )
+# What root alone can see and change, whoever keeps the engine.
+_FOR_ADMIN_ALONE = {
+    Operation.GROUND: "look at what this host is made of",
+    Operation.PREPARE: "change what this host is made of",
+}
 # What data can be lost by, and what tells more than a deployment needs. On a guarded host only an
 # administrator, become the deploy user, can start ``upkeep``.
 _FOR_UPKEEP = {
@@ -66,6 +73,11 @@ def refuse_operation(way: Way, operation: Operation, *, guarded: Callable[[], bo
             f"this connection does not answer {operation.value!r}",
             why="it is for what data can be lost by, or settings be guessed from, and no more",
             hint="ask as the deploy user",
+        )
+    if way is Way.DEPLOY and operation in _FOR_ADMIN_ALONE:
+        raise Refused(
+            f"only an administrator may {_FOR_ADMIN_ALONE[operation]}",
+            hint="go in as the administrator: environments.<name>.admin in fairway.toml",
         )
     if way is Way.DEPLOY and operation in _KEPT and guarded():
         raise Refused(

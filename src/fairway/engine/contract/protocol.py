@@ -52,6 +52,8 @@ class Operation(enum.Enum):
     DOCTOR = "doctor"
     EDGE_UPGRADE = "edge-upgrade"
     SURVEY = "survey"
+    GROUND = "ground"
+    PREPARE = "prepare"
     TRUST = "trust"
     SET_TRUST = "set-trust"
     EVIDENCE = "evidence"

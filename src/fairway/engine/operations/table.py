@@ -29,6 +29,12 @@ def _settings() -> Table:
     return OPERATIONS
 
 
+def _groundwork() -> Table:
+    from fairway.engine.operations.groundwork import OPERATIONS
+
+    return OPERATIONS
+
+
 def _later(table: Callable[[], Table], operation: Operation) -> Answer:
     def answer(call: Call) -> dict[str, Any]:
         return table()[operation](call)
@@ -51,7 +57,10 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.ENV: _settings,
     Operation.SEALED_ENV: _settings,
     Operation.SET_SEALED_ENV: _settings,
+    Operation.COMPARE_ENV: _settings,
     Operation.SECRETS_SCAN: _settings,
     Operation.SECRETS_CLEAR: _settings,
+    Operation.GROUND: _groundwork,
+    Operation.PREPARE: _groundwork,
 }
 ANSWERS: Mapping[Operation, Answer] = {operation: _later(table, operation) for operation, table in TABLES.items()}
