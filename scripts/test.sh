@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$ROOT"
 
 scripts/images.sh
+case "${*:-tests/host}" in *tests/host*) scripts/browser.sh ;; esac
 if [ $# = 0 ]; then
     set -- tests/unit
     for directory in tests/host tests/faults; do

@@ -16,6 +16,7 @@ from fairway.cli import (
     backup_upkeep,
     bootstrap,
     cancel,
+    ci,
     deploy,
     doctor,
     edge,
@@ -70,6 +71,7 @@ def _main(
 
 
 for name, command, example in (
+    ("ci", ci.ci, "fairway ci"),
     ("release", release.release, "fairway release"),
     ("releases", releases.releases, "fairway releases --json"),
     ("bootstrap", bootstrap.bootstrap, "fairway bootstrap staging"),

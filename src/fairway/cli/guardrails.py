@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairway.guardrails.choices import Form, Template
+from fairway.guardrails.choices import Form, Template, usual_form
 
 if TYPE_CHECKING:
     from fairway.config import Config
@@ -20,7 +21,10 @@ app = typer.Typer(no_args_is_help=True, help="Rules that hold for the code: chec
 @app.command("check", epilog="Example: fairway guardrails check --format github")
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or directories; without them, everything.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How findings are said.")] = Form.TEXT,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="How findings are said; by default as text, in GitHub as annotations."),
+    ] = None,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Write what is found into the baseline; it is known from then on.")
     ] = False,
@@ -47,7 +51,7 @@ def check(
         baseline.write(file, entries)
         typer.echo(f"{table.baseline} knows {counted(sum(one.count for one in entries), 'finding')} from now on")
         return
-    typer.echo(render(report, form))
+    typer.echo(render(report, form or usual_form(os.environ)))
     if report.refused:
         raise typer.Exit(3)
 

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from fairway.config import checks
+from fairway.config.ci import contradictions as ci_contradictions
 from fairway.config.environment import Environment, Promotion, default_prefix, resolve
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
@@ -73,6 +74,15 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _program(value: Any) -> str | tuple[str, ...]:
+    """Take a string for a script, and a list for a program and its arguments."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, list) and value and value[0] and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    raise PydanticCustomError("program", 'must be a script, or a program and its arguments like ["pnpm", "test"]')
+
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 ImageRepository = Annotated[Repository, _text(checks.repository)]
 ProjectName = Annotated[str, _text(checks.told(project_name))]
@@ -98,6 +108,10 @@ RelativePath = Annotated[
 FileGlob = Annotated[
     str, _text(checks.matching(r"(?![/:!])[^\x00-\x1f\x7f]{1,1000}", "a glob relative to fairway.toml, like src/**"))
 ]
+CiStageName = Annotated[
+    str, _text(checks.matching(r"[a-z0-9][a-z0-9_-]{0,30}", "a stage's name: lower-case letters, digits, '-' and '_'"))
+]
+Program = Annotated[str | tuple[str, ...], PlainValidator(_program, json_schema_input_type=str | list[str])]
 PresetName = Annotated[str, _text(checks.matching(_NAME, "a preset's name"))]
 MigrationsPath = Annotated[str, _text(checks.told(migration_path))]
 TableName = Annotated[str, _text(checks.told(table_name))]
@@ -287,6 +301,26 @@ class Guardrails(_Table):
     baseline: RelativePath = "guardrails/baseline.json"
 
 
+class CiStage(_Table):
+    """``[ci.stages.<name>]``: what one stage runs, after what, and with what beside it."""
+
+    run: Program
+    needs: Annotated[tuple[CiStageName, ...], Listed] = ()
+    services: Annotated[tuple[ServiceName, ...], Listed] = ()
+    env: dict[VariableName, str] = Field(default_factory=dict)
+    dir: RelativePath = "."
+    timeout_s: float = Field(default=1800.0, ge=1, le=86400)
+    junit: Annotated[tuple[FileGlob, ...], Listed] = ()
+
+
+class Ci(_Table):
+    """``[ci]``: the stages of ``fairway ci``."""
+
+    compose: RelativePath | None = None
+    logs: RelativePath = ".fairway/ci"
+    stages: dict[CiStageName, CiStage] = Field(default_factory=dict)
+
+
 class Retention(_Table):
     """``[environments.<name>.retention]``: how much of its past a host keeps."""
 
@@ -364,6 +398,7 @@ class Config(_Table):
     env: EnvFile = EnvFile()
     secrets: Secrets = Secrets()
     guardrails: Guardrails = Guardrails()
+    ci: Ci = Ci()
     backup: Backup = Backup()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
@@ -480,6 +515,7 @@ def _contradictions(config: Config) -> list[str]:
     if len(set(roles)) < len(roles):
         problems.append("compose: app_service, migrator_service and workers must be different services")
     prefixes: dict[str, str] = {}
+    problems += [f"ci.{line}" for line in ci_contradictions(config.ci)]
     problems += [f"backup.{line}" for line in _backup_contradictions(config.backup)]
     for name, table in config.environments.items():
         where = f"environments.{name}"
