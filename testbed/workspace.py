@@ -86,6 +86,8 @@ class Workspace:
             },
         )
         environments = document["environments"]
+        for table in environments.values():
+            table.pop("known_hosts", None)  # the bed's hosts are in its own, which ssh_config names
         for unknown in [name for name in environments if name not in self._environments]:
             del environments[unknown]
         _merge(document, changes)

@@ -25,6 +25,7 @@ from fairway.cli import (
     gate,
     guardrails,
     history,
+    init,
     keys,
     lock,
     logs,
@@ -71,6 +72,7 @@ def _main(
 
 
 for name, command, example in (
+    ("init", init.init, "fairway init"),
     ("ci", ci.ci, "fairway ci"),
     ("release", release.release, "fairway release"),
     ("releases", releases.releases, "fairway releases --json"),

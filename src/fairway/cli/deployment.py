@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairway.cli import summary
 from fairway.cli.context import open_archive, open_engine, open_sources, sources_of, whoami
 from fairway.cli.output import print_json, print_table, stdout
 from fairway.cli.progress import Progress
@@ -71,8 +72,26 @@ def conduct(
     """Ask for a deployment and follow it; return the journal's last line, or the plan.
 
     Ctrl-C and SIGTERM ask the host to cancel; it reverts, and that is followed too.
-    A lost connection is not a cancel.
+    A lost connection is not a cancel. A pipeline's page gets the steps.
     """
+    try:
+        result = _conducted(target, engine, progress, operation, options, args)
+    except FairwayError as error:
+        summary.add(summary.timeline(progress, target.name, error))
+        raise
+    if not options.planning:
+        summary.add(summary.timeline(progress, target.name, result))
+    return result
+
+
+def _conducted(
+    target: Environment,
+    engine: EngineSession,
+    progress: Progress,
+    operation: Operation,
+    options: Options,
+    args: dict[str, Any],
+) -> dict[str, Any]:
     ticket = secrets.token_hex(16)
     asked = {"by": whoami(), "ticket": ticket, **options.as_arguments()}
     with _terminated_as_interrupt():

@@ -25,6 +25,10 @@ def evidence(
     collecting: Annotated[
         bool, typer.Option("--collect", help="Ask every environment's host first, and archive what it says.")
     ] = False,
+    from_only: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="With --collect: ask this environment's host, not every one's."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything that was said of a release: what, who, where, when, and whether it is believed.
@@ -40,9 +44,12 @@ def evidence(
     config = load()
     judge_name = environment or config.environment_order[-1]
     config.environment(judge_name)
+    for name in from_only or ():
+        config.environment(name)
+    asking = from_only or config.environment_order
     archive = open_archive(config)
     named = archive.read(archive.resolve(tag))
-    collected, errors = _collect(config, archive, named, asking=config.environment_order if collecting else ())
+    collected, errors = _collect(config, archive, named, asking=tuple(asking) if collecting else ())
     verdicts, error = _judge(config, judge_name, collected.statements)
     errors += [error] if error is not None else []
     rows = [tell(signed, verdict) for signed, verdict in zip(collected.statements, verdicts, strict=True)]

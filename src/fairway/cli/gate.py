@@ -26,6 +26,7 @@ def gate(
     The environment's own host answers, as it would for a deployment now; nothing is
     changed. Exits with 0 when everything is met and with 3 when something is missing.
     """
+    from fairway.cli import summary
     from fairway.cli.context import open_archive
     from fairway.cli.output import print_json, stdout
     from fairway.config import load
@@ -33,6 +34,7 @@ def gate(
     config = load()
     archive = open_archive(config)
     _, standing = look(config, config.environment(environment), archive, tag)
+    summary.add(summary.checklist(standing, environment))
     if as_json:
         print_json(standing.as_json())
     else:

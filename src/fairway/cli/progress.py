@@ -28,6 +28,9 @@ class Progress:
         self._step = ""
         #: How many lines of a journal were shown, so that following it again goes on from there.
         self.journal_entries = 0
+        #: What a host was asked for, and each of its steps that has ended: name, mark, message, seconds.
+        self.headline = ""
+        self.steps: list[tuple[str, str, str, float | None]] = []
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -76,23 +79,18 @@ class Progress:
         entry: dict[str, Any] = document["entry"]
         self.journal_entries += 1
         if entry["kind"] == "accepted":
-            self._say(
-                "→",
-                "cyan",
-                f"{entry.get('host')}: {entry.get('action')} {str(entry.get('tag'))[:11]}, by {entry.get('by')}",
-            )
+            self.headline = f"{entry.get('action')} {str(entry.get('tag'))[:11]}, by {entry.get('by')}"
+            self._say("→", "cyan", f"{entry.get('host')}: {self.headline}")
         elif entry["kind"] == "progress":
             self._step = str(entry.get("step"))
             self.line(str(entry.get("message")))
         elif entry["kind"] == "step" and entry.get("mark") == "started":
             self._begin(str(entry.get("step")))
         elif entry["kind"] == "step":
-            self._end(
-                str(entry.get("step")),
-                str(entry.get("mark")),
-                str(entry.get("message")),
-                entry.get("seconds"),
-            )
+            step, mark, message = (str(entry.get(key)) for key in ("step", "mark", "message"))
+            seconds = entry.get("seconds")
+            self.steps.append((step, mark, message, seconds if isinstance(seconds, (int, float)) else None))
+            self._end(step, mark, message, seconds)
 
     def _begin(self, name: str) -> None:
         self._step = name

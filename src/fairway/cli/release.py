@@ -54,6 +54,7 @@ def release(
 
 
 def _release(*, allow_dirty: bool, as_json: bool) -> None:
+    from fairway.cli import summary
     from fairway.cli.output import print_json, print_table
     from fairway.cli.progress import Progress
     from fairway.config import load
@@ -63,6 +64,7 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
         result = make_release(load(), allow_dirty=allow_dirty, reporter=progress)
     made = result.named.release
     existing = result.outcome is ReleaseOutcome.EXISTING
+    summary.add(summary.released(made, result.named.name, existing=existing))
     if as_json:
         print_json(
             {

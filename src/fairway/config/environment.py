@@ -144,13 +144,17 @@ def resolve(
             unset = variables.name(suffix)
             problems.append(f"fairway.toml: environments.{name}.{key}: is missing, and {unset} is not set")
     ssh_config = root / table.ssh_config if table.ssh_config else None
-    if ssh_config and not ssh_config.is_file():
-        problems.append(f"fairway.toml: environments.{name}.ssh_config: there is no file {ssh_config}")
+    known_hosts = root / table.known_hosts if table.known_hosts else None
+    for key, file in (("ssh_config", ssh_config), ("known_hosts", known_hosts)):
+        if file and not file.is_file():
+            problems.append(f"fairway.toml: environments.{name}.{key}: there is no file {file}")
     if problems or not deploy_path or not published:
         raise Invalid(f"the environment {name!r} is not usable", why="\n".join(problems))
     return Environment(
         name=name,
-        hosts=tuple(host.with_login(user=user, port=port, identity=identity) for host in hosts),
+        hosts=tuple(
+            host.with_login(user=user, port=port, identity=identity, known_hosts=known_hosts) for host in hosts
+        ),
         deploy_path=deploy_path,
         port=published,
         edge_image=table.edge_image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -23,7 +24,8 @@ class Host:
 
     ``name`` is what people see, ``destination`` the host name or alias for ssh.
     ``identity`` is the text of a private key when one was given in the
-    environment's variables; otherwise ssh finds its own.
+    environment's variables; otherwise ssh finds its own. With ``known_hosts`` the
+    host's key must be in that file, whatever this machine has met before.
     """
 
     name: str
@@ -31,17 +33,26 @@ class Host:
     user: str | None = None
     port: int | None = None
     identity: SecretStr | None = None
+    known_hosts: Path | None = None
 
     @property
     def local(self) -> bool:
         """Whether the host is this machine."""
         return self.name == LOCAL
 
-    def with_login(self, *, user: str | None, port: int | None, identity: SecretStr | None) -> Host:
-        """Return the host with what the environment's variables say; ``local`` stays as it is."""
+    def with_login(
+        self, *, user: str | None, port: int | None, identity: SecretStr | None, known_hosts: Path | None = None
+    ) -> Host:
+        """Return the host with what the environment says of it; ``local`` stays as it is."""
         if self.local:
             return self
-        return replace(self, user=user or self.user, port=port or self.port, identity=identity or self.identity)
+        return replace(
+            self,
+            user=user or self.user,
+            port=port or self.port,
+            identity=identity or self.identity,
+            known_hosts=known_hosts,
+        )
 
 
 def parse_host(value: str) -> Host:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from fairway.config.environment import VARIABLES
 from fairway.config.models import Config
+from fairway.config.requires import refuse_other_version
 from fairway.engine.contract.errors import Invalid
 
 FILE_NAME = "fairway.toml"
@@ -98,6 +99,9 @@ def parse(text: str, name: str = FILE_NAME) -> Config:
 
 def check(document: Mapping[str, Any], name: str) -> Config:
     """Check the document of a ``fairway.toml``. Raises ``Invalid`` with every problem at once."""
+    refuse_other_version(document, name)
+    if "ci" not in Config.model_fields:  # PLACEHOLDER: goes when the models of [ci] come
+        document = {key: value for key, value in document.items() if key != "ci"}
     try:
         return Config.model_validate(document)
     except ValidationError as error:

@@ -26,6 +26,7 @@ from fairway.config.ci import contradictions as ci_contradictions
 from fairway.config.environment import Environment, Promotion, default_prefix, resolve
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
+from fairway.config.requires import requirement
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.upkeep import Tool, target
 from fairway.engine.contract.environment import EQUALS, SEALED, Condition, EnvironmentFile
@@ -124,6 +125,7 @@ SiteName = Annotated[str, _text(checks.matching(SITE_NAME.pattern, "a host name 
 PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolute path of plain characters"))]
 Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
 AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
+Requirement = Annotated[str, _text(requirement)]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]
@@ -373,6 +375,7 @@ class EnvironmentTable(_Table):
     port: PublishedPort | None = None
     edge_image: ImageReference = "haproxy:3.0"
     ssh_config: RelativePath | None = None
+    known_hosts: RelativePath | None = None
     promote_from: EnvironmentName | None = None
     admin: UserName | None = None
     secrets_prefix: PrefixName | None = None
@@ -385,6 +388,7 @@ class EnvironmentTable(_Table):
 class Config(_Table):
     """A whole ``fairway.toml``, checked."""
 
+    requires: Requirement | None = None
     project: ProjectName
     images: Images
     build: Build = Build()

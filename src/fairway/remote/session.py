@@ -178,7 +178,10 @@ def _ssh_hint(said: str) -> str:
     if "permission denied" in said or "too many authentication" in said:
         return "the host refused the key: check the user, and that its authorized_keys has your key"
     if "host key verification failed" in said or "identification has changed" in said:
-        return "the host's key is not the known one: compare it with the operator before you accept it"
+        return (
+            "the host's key is not the known one: compare it with the operator before you accept it"
+            " (known_hosts of the environment in fairway.toml, or your own)"
+        )
     if "could not resolve" in said:
         return "check the host's name in fairway.toml"
     if "no such identity" in said or "invalid format" in said or "error in libcrypto" in said:

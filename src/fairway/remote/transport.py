@@ -116,6 +116,14 @@ class SshTransport:
             argv += ["-l", self._host.user]
         if self._host.identity is not None:
             argv += ["-i", str(_key_file(self._host.identity.get_secret_value())), "-o", "IdentitiesOnly=yes"]
+        if self._host.known_hosts is not None:
+            # ssh splits the value at spaces unless it is quoted, and % begins a word of its own in it.
+            file = str(self._host.known_hosts).replace("%", "%%")
+            options |= {
+                "StrictHostKeyChecking": "yes",
+                "UserKnownHostsFile": f'"{file}"',
+                "GlobalKnownHostsFile": "none",
+            }
         for key, value in options.items():
             argv += ["-o", f"{key}={value}"]
         return argv
@@ -124,7 +132,8 @@ class SshTransport:
         """Tell connections apart that go to one host by another configuration or key."""
         key = self._host.identity.get_secret_value() if self._host.identity else ""
         config = self._ssh_config.read_text(encoding="utf-8", errors="replace") if self._ssh_config else ""
-        return hashlib.sha256(f"{self._ssh_config}\0{config}\0{key}".encode()).hexdigest()[:8]
+        known = self._host.known_hosts.read_text(encoding="utf-8", errors="replace") if self._host.known_hosts else ""
+        return hashlib.sha256(f"{self._ssh_config}\0{config}\0{key}\0{known}".encode()).hexdigest()[:8]
 
 
 class SudoTransport:

@@ -224,3 +224,14 @@ def test_no_host_can_become_an_option_or_shell_words(text: str) -> None:
     for part in (host.destination, host.user or "x"):
         assert not part.startswith("-")
         assert not set(part) & set(" \n'$;/@")
+
+
+def test_the_keys_that_a_host_may_have_are_in_a_file_that_must_exist(tmp_path: Path) -> None:
+    text = FILE.replace('promote_from = "staging"', 'known_hosts = "deploy/known_hosts"')
+    with pytest.raises(Invalid) as caught:
+        config(tmp_path, text=text).environment("production")
+    assert "environments.production.known_hosts: there is no file" in caught.value.why
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/known_hosts").write_text("")
+    hosts = config(tmp_path, text=text).environment("production").hosts
+    assert [host.known_hosts for host in hosts] == [tmp_path / "deploy/known_hosts"] * len(hosts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.load import check, find, parse
 from fairway.config.models import CiStage, Config, EnvCondition, EnvironmentTable, Frozen, PolicyTable, Retention
+from fairway.config.requires import refuse_other_version, suggested
 from fairway.engine.contract.errors import Invalid
 
 MINIMAL = """
@@ -254,3 +256,33 @@ def test_no_document_breaks_the_check(document: dict[str, object]) -> None:
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_parser(text: str) -> None:
     assert refused(text).startswith("fairway.toml")
+
+
+@pytest.mark.parametrize("asked", ["==0.1.*", ">=0.1", ">=0.1,<2", "~=0.1.0"])
+def test_a_file_for_this_version_is_taken(asked: str) -> None:
+    document = {"requires": asked, **tomllib.loads(MINIMAL)}
+    refuse_other_version(document, "fairway.toml", "0.1.3")
+    refuse_other_version(document, "fairway.toml", "0.1.4.dev2")
+
+
+@pytest.mark.parametrize("asked", ["==0.2.*", ">=1", "<0.1.3", "!=0.1.3"])
+def test_a_file_for_another_version_is_refused_before_its_keys_are_looked_at(asked: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        refuse_other_version({"requires": asked, "of_a_later_version": 1}, "fairway.toml", "0.1.3")
+    assert f"asks for Fairway {asked}, and this is 0.1.3" in str(caught.value)
+    assert f'pip install "fairway{asked}"' in str(caught.value)
+
+
+def test_the_version_is_asked_first() -> None:
+    assert "asks for Fairway ==99.*" in refused('requires = "==99.*"\nof_a_later_version = 1\n' + MINIMAL)
+
+
+@pytest.mark.parametrize("asked", ["", "0.1", "latest", "==0.1.*; rm -rf /", "== 0.1.* --index-url=x"])
+def test_what_is_no_specifier_is_refused_with_the_other_problems(asked: str) -> None:
+    said = refused(f'requires = "{asked}"\nnope = 1\n' + MINIMAL)
+    assert "requires: must be a version specifier" in said
+    assert "nope: unknown key" in said
+
+
+def test_the_line_of_releases_of_a_version_is_suggested() -> None:
+    assert (suggested("0.1.0"), suggested("1.12.3")) == ("==0.1.*", "==1.12.*")
