@@ -38,6 +38,7 @@ from fairway.cli import (
     restart,
     rollback,
     secrets,
+    secrets_github,
     status,
 )
 from fairway.cli.output import show_error
@@ -106,6 +107,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(secrets.app, name="secrets")
+secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(
+    secrets_github.github
+)
 
 
 def run() -> int:

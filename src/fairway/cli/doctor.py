@@ -26,6 +26,7 @@ def doctor(
     """
     from fairway.config import load
     from fairway.release.doctor import check_here
+    from fairway.secrets.github import look_over as check_github
 
     config = load()
     targets = (
@@ -35,6 +36,8 @@ def doctor(
     )
     found = {"this machine": check_here(config)}
     found.update({target.name: check_host(config, target) for target in targets})
+    if on_github := check_github(config, [target.name for target in targets]):
+        found["GitHub"] = on_github
     raise typer.Exit(show_checks(found, as_json=as_json))
 
 

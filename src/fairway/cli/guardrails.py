@@ -45,7 +45,7 @@ def check(
     table = config.guardrails
     tracked = files.tracked(config.root, table.include, table.exclude)
     file = config.root / table.baseline
-    report = run(config.root, ruleset, tracked, paths or [], () if write_baseline else baseline.read(file))
+    report = run(config, ruleset, tracked, paths or [], () if write_baseline else baseline.read(file))
     if write_baseline:
         entries = baseline.entries_of(report.found)
         baseline.write(file, entries)
@@ -64,7 +64,7 @@ def explain(rule: Annotated[str | None, typer.Argument(help="The rule; without i
 
     _, ruleset = _load()
     if rule is None:
-        rows = [(one.id, one.severity.value, one.language.names[0], one.message) for one in ruleset.rules]
+        rows = [(one.id, one.severity.value, one.language, one.message) for one in ruleset.rules]
         print_table(("RULE", "SEVERITY", "LANGUAGE", "WHAT IT SAYS"), rows)
         return
     stdout().print(explanation(ruleset.rule(rule)), markup=False)
@@ -107,7 +107,7 @@ def _load() -> tuple[Config, Ruleset]:
 
     config = load()
     table = config.guardrails
-    ruleset = rules.load(config.root, table.path, table.presets)
+    ruleset = rules.load(config.root, table.path, table.presets, rules.places(config))
     if not ruleset.rules:
         raise Invalid(
             "there are no guardrails yet",

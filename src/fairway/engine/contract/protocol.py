@@ -71,6 +71,7 @@ class Operation(enum.Enum):
     BACKUP_DRILL = "backup-drill"
     BACKUP_COPY = "backup-copy"
     ENV = "env"
+    COMPARE_ENV = "compare-env"
     SEALED_ENV = "sealed-env"
     SET_SEALED_ENV = "set-sealed-env"
     SECRETS_SCAN = "secrets-scan"
@@ -87,12 +88,14 @@ class EventKind(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """How a deployment ended."""
+    """How a deployment ended, or something else that is on the record."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNCHANGED = "unchanged"
+    #: Nobody heard whether it was done; no deployment ends so.
+    UNKNOWN = "unknown"
 
 
 def encode(document: dict[str, Any]) -> bytes:
