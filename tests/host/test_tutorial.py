@@ -3,7 +3,8 @@
 That machine is a container of the testbed's runner, which has this machine's Docker. What is the tester's own, as it
 would be a reader's: the first block (names of hosts and registry), which of their addresses the names have
 (``/etc/hosts``), a key in ``~/.ssh``, Docker's login, a Git identity, where pip finds packages and what is trusted.
-Where the public Python image cannot be pulled, the testbed's stands in for it, under its name.
+Where the public Python image cannot be pulled, the testbed's stands in for it, under its name. The hosts have Docker
+already; tests/host/test_bootstrap_bare.py begins with one that has not.
 """
 
 from __future__ import annotations
