@@ -2,7 +2,7 @@
 
 Everything runs in one go on one machine, what is compared in turn, so that a ratio
 holds where a single time would not. Results go to a Markdown file beside this one;
-those of single parts are only shown.
+those of single parts are only shown, but for backups, which have a file of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import backup, distance, endurance, footprint, gate, growth, side_by_side
+from benchmarks import backup, distance, endurance, footprint, gate, growth, guardrails, side_by_side
 from benchmarks.contestants import Contestant, FairwayWay, RolloutWay, ShellWay
 from benchmarks.releases import DRAIN_S, make_release
 from benchmarks.report import Section, render
@@ -49,31 +49,61 @@ _PARTS: dict[str, Callable[[_Run], Section]] = {
     "backup": lambda run: backup.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "growth": lambda run: growth.compare(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
 }
+# What needs no host.
+_PARTS_HERE: dict[str, Callable[[int], Section]] = {
+    "guardrails": lambda rounds: guardrails.measure(rounds=rounds),
+}
 
 
 def main() -> int:
     """Run the measurements and write the results."""
     asked = _parse()
-    images.prepare()
-    with Testbed("bench", hosts=_hosts(asked)) as bed:
-        run = _prepare(bed, asked)
-        sections: list[Section] = []
-        for part in asked.only or _PARTS:
-            say(f"\n== {part}")
-            took = timed(lambda part=part: sections.append(_PARTS[part](run)))  # type: ignore[misc]
-            say(f"{part} took {took:.0f} s")
+    parts = asked.only or [*_PARTS, *_PARTS_HERE]
+    sections: list[Section] = []
+    if any(part in _PARTS for part in parts):
+        images.prepare()
+        with Testbed("bench", hosts=_hosts(asked)) as bed:
+            run = _prepare(bed, asked)
+            for part in parts:
+                if part in _PARTS:
+                    sections.append(_told(part, lambda part=part: _PARTS[part](run)))  # type: ignore[misc]
+    for part in parts:
+        if part in _PARTS_HERE:
+            sections.append(_told(part, lambda part=part: _PARTS_HERE[part](asked.rounds)))  # type: ignore[misc]
     text = render(sections, shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]) if sys.argv[1:] else "make bench")
     print(f"\n{text}")
-    if asked.docker_rollout or not asked.only:
-        file = HERE / ("RESULTS-docker-rollout.md" if asked.docker_rollout else "RESULTS.md")
+    file = _file(asked)
+    if file is not None:
         file.write_text(text, encoding="utf-8")
         print(f"written to {file}")
     return 0
 
 
+def _told(part: str, measure: Callable[[], Section]) -> Section:
+    say(f"\n== {part}")
+    found: list[Section] = []
+    took = timed(lambda: found.append(measure()))
+    say(f"{part} took {took:.0f} s")
+    return found[0]
+
+
+def _file(asked: argparse.Namespace) -> Path | None:
+    """Return where the results go: what is compared with others by itself, and backups, have files of their own."""
+    if asked.docker_rollout:
+        return HERE / "RESULTS-docker-rollout.md"
+    if asked.only == ["backup"]:
+        return HERE / "RESULTS-backup.md"
+    return None if asked.only else HERE / "RESULTS.md"
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=_PARTS, help="one part, not to be written down; repeatable")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[*_PARTS, *_PARTS_HERE],
+        help="one part, written down for backup alone; repeatable",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is timed (default: 5)")
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the endurance run (default: 100000)")
     parser.add_argument(

@@ -11,12 +11,12 @@ import enum
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from re import Pattern
 from typing import Any
 
-from fairway.engine.contract import environment, leftovers, manifest, names, statement
+from fairway.engine.contract import environment, leftovers, manifest, migrations, names, statement
 from fairway.engine.contract.statement import Kind
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -53,11 +53,12 @@ def _nullable(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"], **choices}
 
 
-def _object(properties: Mapping[str, Schema], described: str = "") -> Schema:
+def _object(properties: Mapping[str, Schema], described: str = "", *, since: Sequence[str] = ()) -> Schema:
+    """Return the schema of an object; the keys ``since`` some version are absent from what was written before."""
     schema = {
         "type": "object",
         "properties": dict(properties),
-        "required": list(properties),
+        "required": [key for key in properties if key not in since],
         "additionalProperties": False,
     }
     return _described(schema, described)
@@ -94,7 +95,8 @@ def release_schema() -> Schema:
             "platforms": _digests(
                 _matching(manifest._PLATFORM), "Of an index, the image of each platform.", manifest.MAX_PLATFORMS
             ),
-        }
+        },
+        since=("config", "platforms"),
     )
     properties: dict[str, Schema] = {
         "format": {"const": manifest.FORMAT},
@@ -124,7 +126,8 @@ def release_schema() -> Schema:
                 "migrator_service": service,
                 "workers": _list(service, 1000),
                 "database_service": _nullable(service),
-            }
+            },
+            since=("database_service",),
         ),
         "readiness": _object(
             {
@@ -133,7 +136,8 @@ def release_schema() -> Schema:
                 "interval_s": _number(0.01, 60),
                 "timeout_s": _number(0.1, 3600),
                 "listen_s": _number(0.1, 3600),
-            }
+            },
+            since=("listen_s",),
         ),
         "migrations": _object(
             {
@@ -142,14 +146,15 @@ def release_schema() -> Schema:
                 "statement_timeout_s": _number(0, 86400),
                 "attempts": _integer(1, 100),
                 "files": _digests(
-                    _matching(manifest._MIGRATION, outside=_RELATIVE),
+                    _matching(migrations._MIGRATION, outside=_RELATIVE),
                     "Each migration, by its path relative to fairway.toml.",
                     manifest.MAX_MIGRATIONS,
                 ),
                 "kind": _nullable(_choice(manifest.MigratorKind, "The tool that applies them.")),
                 "shipped": _list(_migration(), manifest.MAX_MIGRATIONS, "Each migration, in the order of applying."),
                 "status": _list({"type": "string"}, 100, "The command that tells an exec migrator's state."),
-            }
+            },
+            since=("files", "kind", "shipped", "status"),
         ),
         "soak": _object(
             {
@@ -173,7 +178,12 @@ def release_schema() -> Schema:
         "$comment": "Beyond this the parser refuses duplicate keys, a whole number written with a fraction, a bundle "
         "without the compose file, one that holds the hosts' own files, a migration shipped twice, shipped "
         "migrations without a kind, and leftovers of neither of their two shapes.",
-        **_object(properties, "One release of an application. The sha256 of the exact bytes is its name."),
+        **_object(
+            properties,
+            "One release of an application. The sha256 of the exact bytes is its name. A key that is not required "
+            "came with a later version; absent it means what was so before.",
+            since=("author", "source", "ci_run", "migrations", "soak", "leftovers"),
+        ),
     }
 
 
@@ -192,7 +202,8 @@ def _environment(path: Schema) -> Schema:
             "required": _list(key, environment.MAX_KEYS, "Must have a value."),
             "optional": _list(key, environment.MAX_KEYS, "May have one."),
             "when": _list(condition, environment.MAX_KEYS, "Must have one under a condition."),
-        }
+        },
+        since=("optional", "when"),
     )
 
 
@@ -210,16 +221,18 @@ def _leftovers() -> Schema:
 
 
 def _migration() -> Schema:
-    recorded = _matching(manifest._RECORDED)
+    recorded = _matching(migrations._RECORDED)
     return _object(
         {
-            "id": _matching(manifest._RECORDED, "What the tool puts on record."),
+            "id": _matching(migrations._RECORDED, "What the tool puts on record."),
             "digest": _digest("Of its exact bytes."),
             "verdict": _choice(manifest.Verdict, "What holds: whether the release before it runs on."),
             "judged": _choice(manifest.Verdict, "What Fairway found."),
-            "words": _matching(manifest._WORDS, "Why, or what the person said who reviewed it."),
+            "words": _matching(migrations._WORDS, "Why, or what the person said who reviewed it."),
             "parents": _list(recorded, 100, "The revisions it follows, for a tool that records only heads."),
-        }
+            "replaces": _list(recorded, migrations.MAX_MIGRATIONS, "Those it was made out of, where it was squashed."),
+        },
+        since=("replaces",),
     )
 
 

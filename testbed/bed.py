@@ -374,7 +374,10 @@ class Testbed:
             *_kernel_command_line(),
             image.name,
         )
-        host.wait_ready()
+        if image is images.BARE:
+            host.wait_greeting()
+        else:
+            host.wait_ready()
 
     def _run_registry(self, password: str) -> None:
         write_private(self.registry_directory / "htpasswd", f"{REGISTRY_USER}:{password_hash(password)}\n")

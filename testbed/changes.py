@@ -63,7 +63,7 @@ Revision ID: 0009
 from alembic import op
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "{after}"
 
 
 def upgrade() -> None:
@@ -223,9 +223,9 @@ def slow_migration(work: Workspace, seconds: int) -> str:
     return work.commit("Add a table, slowly")
 
 
-def altered_table(work: Workspace) -> str:
+def altered_table(work: Workspace, after: str = "0005") -> str:
     """Ship a migration that needs a lock that nobody else may have. Returns the commit."""
-    work.write("migrations/versions/0009_note.py", _NOTE)
+    work.write("migrations/versions/0009_note.py", _NOTE.format(after=after))
     return work.commit("Add a column")
 
 

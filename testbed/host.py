@@ -137,6 +137,10 @@ class Host:
             said = docker("logs", "--tail=20", self.container, check=False)
             raise TestbedError(f"the host {self.name} does not come up: {error}\n{said.stdout}{said.stderr}") from None
 
+    def wait_greeting(self) -> None:
+        """Wait until its sshd answers."""
+        wait_for(f"sshd on {self.name}", self._greets)
+
     def _boot(self) -> None:
         docker("start", self.container)
         self.wait_ready()

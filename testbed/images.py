@@ -54,6 +54,8 @@ REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 # Only for the tests that reboot it; built when one of them asks.
 SYSTEMD = Image("fairway-dev/systemd:trixie", "systemd", None, HOST.name)
+# Only for the test that makes a host of it; built when that asks.
+BARE = Image("fairway-dev/bare:trixie", "bare", None, BASE.name)
 
 # An open registry: Debian's own default asks for a login.
 MIRROR_CONFIG = """\
@@ -95,14 +97,23 @@ def prepare(say: Callable[[str], None] = print) -> None:
 
 def provide_systemd(say: Callable[[str], None] = print) -> Image:
     """Make sure that the host with systemd is there, and return it."""
-    base = inspect("image", HOST.name)
-    there = inspect("image", SYSTEMD.name)
+    return _provide_late(SYSTEMD, say)
+
+
+def provide_bare(say: Callable[[str], None] = print) -> Image:
+    """Make sure that the host that nobody has prepared is there, and return it."""
+    return _provide_late(BARE, say)
+
+
+def _provide_late(image: Image, say: Callable[[str], None]) -> Image:
+    base = inspect("image", image.base or "")
+    there = inspect("image", image.name)
     if not base:
         raise TestbedError("the testbed's images are not prepared; run: scripts/images.sh")
-    expected = _hash(SYSTEMD, base[0]["Id"])
+    expected = _hash(image, base[0]["Id"])
     if not there or (there[0]["Config"].get("Labels") or {}).get(HASH_LABEL) != expected:
-        _build(SYSTEMD, say)
-    return SYSTEMD
+        _build(image, say)
+    return image
 
 
 def mirror_volume() -> str:

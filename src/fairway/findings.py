@@ -66,6 +66,15 @@ def as_github(findings: Iterable[Finding]) -> str:
     return "\n".join(_annotation(finding) for finding in findings)
 
 
+def github_error(title: str, text: str) -> str:
+    """Return GitHub's workflow command for an error that is of no file.
+
+    >>> github_error("unit failed", "exit code 1")
+    '::error title=unit failed::exit code 1'
+    """
+    return f"::error title={_escape_property(title)}::{_escape(text)}"
+
+
 def as_sarif(findings: Sequence[Finding], tool: str, rules: Sequence[RuleText]) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log of one run of ``tool``, for GitHub's code scanning and for editors.
 

@@ -284,6 +284,7 @@ def test_nor_does_a_shell_of_the_deploy_user_replace_it(work: Workspace) -> None
         (Operation.BACKUP_RESTORE, {"by": "thief"}),
         (Operation.BACKUP_DROP_OLD, {"by": "thief"}),
         (Operation.BACKUP_PRUNE, {"by": "thief", "plan": False}),
+        (Operation.COMPARE_ENV, {"env": {"file": ".env.production", "required": []}, "comparing": "x"}),
     ],
 )
 def test_a_deploy_key_changes_nothing_that_the_host_goes_by(
@@ -298,6 +299,22 @@ def test_a_deploy_key_changes_nothing_that_the_host_goes_by(
 
 def test_removing_backups_is_the_administrator_s_who_becomes_the_deploy_user_for_it(work: Workspace) -> None:
     assert "nothing to remove" in work.fairway("backup", "prune", "staging").stdout
+
+
+def test_values_are_compared_by_the_administrator_and_names_by_any_deploy_key(work: Workspace) -> None:
+    compared = json.loads(work.fairway("env", "diff", "staging", "production", "--json", check=False).stdout)
+    names = json.loads(work.fairway("env", "diff", "staging", "production", "--names", "--json", check=False).stdout)
+    assert {row["key"] for row in compared} == {row["key"] for row in names}
+    assert False in {row["equal"] for row in compared}  # each host was given passwords of its own
+    assert {row["equal"] for row in names} == {None}
+    work.configure(environments={"production": {"admin": None}})
+    try:
+        refused = work.fairway("env", "diff", "staging", "production", check=False)
+        assert refused.returncode == 3
+        assert "only an administrator may compare the values" in refused.stderr
+        assert work.fairway("env", "diff", "staging", "production", "--names", check=False).returncode in (0, 1)
+    finally:
+        work.configure(environments={"production": {"admin": "root"}})
 
 
 def test_the_administrator_s_connection_deploys_nothing(work: Workspace) -> None:

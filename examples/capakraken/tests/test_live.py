@@ -1,11 +1,9 @@
-"""The application with a real PostgreSQL and Redis, started from Docker for this run."""
+"""The application with a real PostgreSQL and Redis: those that `fairway ci` starts for this stage."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -18,53 +16,23 @@ from capakraken.migrate import migrate
 from capakraken.planning import week_of
 from capakraken.settings import Settings, read_settings
 
-POSTGRES = os.environ.get("POSTGRES_TEST_IMAGE", "postgres:17")
-REDIS = os.environ.get("REDIS_TEST_IMAGE", "redis:8")
-
-
-def _docker(*args: str) -> str:
-    return subprocess.run(["docker", *args], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _start(image: str, *args: str) -> tuple[str, str, int]:
-    label = "dev.fairway.testbed=1"
-    name = _docker("run", "--detach", "--rm", "--label", label, "--publish-all", *args, image)
-    address = _docker("port", name).splitlines()[0].rpartition("-> ")[2]
-    return name, "127.0.0.1", int(address.rpartition(":")[2])
-
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    if not os.environ.get("CAPAKRAKEN_LIVE"):
-        pytest.skip("CAPAKRAKEN_LIVE is not set: no Docker to start PostgreSQL and Redis with")
-    started = []
-    password = secrets.token_hex(8)
-    try:
-        database = _start(POSTGRES, "-e", "POSTGRES_USER=capakraken", "-e", f"POSTGRES_PASSWORD={password}")
-        started.append(database[0])
-        cache = _start(REDIS)
-        started.append(cache[0])
-        found = read_settings(
-            {
-                "POSTGRES_HOST": database[1],
-                "POSTGRES_PORT": str(database[2]),
-                "POSTGRES_PASSWORD": password,
-                "REDIS_URL": f"redis://{cache[1]}:{cache[2]}/0",
-                "NEXTAUTH_URL": "http://localhost",
-                "NEXTAUTH_SECRET": secrets.token_hex(32),
-                "ADMIN_EMAIL": "admin@example.com",
-                "ADMIN_PASSWORD": "correct-horse",
-                "FAIRWAY_RELEASE": "sha-4f4f4f4",
-            }
-        )
-        deadline = time.monotonic() + 60
-        while migrate(found) != 0:
-            assert time.monotonic() < deadline, "PostgreSQL did not come up"
-            time.sleep(0.2)
-        yield found
-    finally:
-        if started:
-            _docker("rm", "--force", "--volumes", *started)
+def settings() -> Settings:
+    if not os.environ.get("POSTGRES_HOST"):
+        pytest.skip("POSTGRES_HOST is not set: run this by fairway ci --only unit")
+    found = read_settings(
+        {
+            **os.environ,
+            "NEXTAUTH_URL": "http://localhost",
+            "NEXTAUTH_SECRET": secrets.token_hex(32),
+            "ADMIN_EMAIL": "admin@example.com",
+            "ADMIN_PASSWORD": "correct-horse",
+            "FAIRWAY_RELEASE": "sha-4f4f4f4",
+        }
+    )
+    assert migrate(found) == 0
+    return found
 
 
 @pytest.fixture

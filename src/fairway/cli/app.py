@@ -16,6 +16,7 @@ from fairway.cli import (
     backup_upkeep,
     bootstrap,
     cancel,
+    ci,
     deploy,
     doctor,
     edge,
@@ -37,6 +38,7 @@ from fairway.cli import (
     restart,
     rollback,
     secrets,
+    secrets_github,
     status,
 )
 from fairway.cli.output import show_error
@@ -71,6 +73,7 @@ def _main(
 
 for name, command, example in (
     ("init", init.init, "fairway init"),
+    ("ci", ci.ci, "fairway ci"),
     ("release", release.release, "fairway release"),
     ("releases", releases.releases, "fairway releases --json"),
     ("bootstrap", bootstrap.bootstrap, "fairway bootstrap staging"),
@@ -104,6 +107,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(secrets.app, name="secrets")
+secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(
+    secrets_github.github
+)
 
 
 def run() -> int:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from fairway.cli.backup_asking import (
+    BackupArgument,
+    EnvironmentArgument,
+    IdentityOption,
+    call_engine,
+    read_identity,
+    size_of,
+)
 from fairway.cli.output import JsonOption
 
-if TYPE_CHECKING:
-    from fairway.engine.contract.protocol import Operation
-
 app = typer.Typer(no_args_is_help=True, help="The application's database: dump it, check the dumps, put one back.")
-
-EnvironmentArgument = Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")]
-BackupArgument = Annotated[
-    str | None, typer.Argument(metavar="[BACKUP]", help="Its id, from fairway backup list; without it, the newest.")
-]
-IdentityOption = Annotated[
-    bool, typer.Option("--identity", help="Read the age identity (the secret key) from standard input.")
-]
 
 
 @app.command("create", epilog="Example: fairway backup create production")
@@ -39,7 +36,7 @@ def create(
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
-    found = _call(environment, Operation.BACKUP_CREATE, wait_s=wait)
+    found = call_engine(environment, Operation.BACKUP_CREATE, wait_s=wait)
     if as_json:
         print_json(found)
     else:
@@ -52,7 +49,7 @@ def list_backups(environment: EnvironmentArgument, as_json: JsonOption = False) 
     from fairway.cli.output import print_json, print_table, stderr
     from fairway.engine.contract.protocol import Operation
 
-    found = _call(environment, Operation.BACKUP_LIST)
+    found = call_engine(environment, Operation.BACKUP_LIST)
     if as_json:
         print_json(found)
         return
@@ -78,12 +75,12 @@ def verify(
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
-    found = _call(environment, Operation.BACKUP_VERIFY, backup=backup, identity=_identity(identity))
+    found = call_engine(environment, Operation.BACKUP_VERIFY, backup=backup, identity=read_identity(identity))
     if as_json:
         print_json(found)
     else:
         how = "digest right, read to its end" if found["read"] else "digest and header right; not decrypted"
-        print(f"{found['backup']['id']}: {how}, {_size(found['backup']['size_bytes'])}")
+        print(f"{found['backup']['id']}: {how}, {size_of(found['backup']['size_bytes'])}")
 
 
 @app.command("restore", epilog="Example: fairway backup restore production 20260131-120000-000000")
@@ -108,9 +105,9 @@ def restore(
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
-    secret = _identity(identity)
+    secret = read_identity(identity)
     confirmed = _confirmed(environment, yes, typed=not identity)
-    found = _call(
+    found = call_engine(
         environment, Operation.BACKUP_RESTORE, backup=backup, identity=secret, confirmed=confirmed, wait_s=wait
     )
     if as_json:
@@ -130,7 +127,7 @@ def drop_old(
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
-    found = _call(environment, Operation.BACKUP_DROP_OLD, database=database)
+    found = call_engine(environment, Operation.BACKUP_DROP_OLD, database=database)
     if as_json:
         print_json(found)
     else:
@@ -151,7 +148,7 @@ def prune(
     from fairway.cli.output import print_json
     from fairway.engine.contract.protocol import Operation
 
-    found = _call(environment, Operation.BACKUP_PRUNE, plan=plan)
+    found = call_engine(environment, Operation.BACKUP_PRUNE, plan=plan)
     if as_json:
         print_json(found)
         return
@@ -163,34 +160,6 @@ def prune(
         print_table(("", "backup", "why"), rows)
     verb = "would remove" if plan else "removed"
     print(f"{verb} {', '.join(found['goes'])}" if found["goes"] else "nothing to remove")
-
-
-def _call(environment: str, operation: Operation, **args: Any) -> dict[str, Any]:
-    from fairway.cli.context import keeper_for, open_engine, whoami
-    from fairway.cli.progress import Progress
-    from fairway.config import load
-    from fairway.engine.contract.protocol import Operation
-
-    # What data can be lost by is an administrator's to ask for, where one keeps the host.
-    kept = (Operation.BACKUP_RESTORE, Operation.BACKUP_DROP_OLD, Operation.BACKUP_PRUNE)
-    given = {key: value for key, value in args.items() if value is not None}
-    target = load().environment(environment)
-    session = keeper_for(target).upkeep_session() if operation in kept else open_engine(target)
-    with session as engine, Progress() as progress:
-        return engine.call(operation, progress.event, by=whoami(), **given)
-
-
-def _identity(wanted: bool) -> str | None:
-    """Take the secret key from standard input: never from an argument, which others can see."""
-    from fairway.engine.contract.errors import Invalid
-
-    if not wanted:
-        return None
-    if sys.stdin.isatty():
-        raise Invalid(
-            "the identity comes on standard input", hint="fairway backup ... --identity < key.txt; it is not stored"
-        )
-    return sys.stdin.read()
 
 
 def _confirmed(environment: str, yes: str | None, *, typed: bool) -> str:
@@ -209,8 +178,9 @@ def _show_created(found: dict[str, Any]) -> None:
     from fairway.cli.output import stderr
 
     backup = found["backup"]
-    whole = _size(backup["size_bytes"])
-    print(f"{backup['id']}: {backup['database']}, {whole}, {_rows(backup)} rows, in {found['seconds']:.1f} s")
+    rows = sum(backup["tables"].values()) if backup["tables"] is not None else None
+    whole = size_of(backup["size_bytes"])
+    print(f"{backup['id']}: {backup['database']}, {whole}, {_counted(rows)} rows, in {found['seconds']:.1f} s")
     if not backup["encrypted_to"]:
         stderr().print("not encrypted: backup.recipients in fairway.toml names whom to encrypt to", markup=False)
     for problem in found["problems"]:
@@ -223,15 +193,11 @@ def _row(backup: dict[str, Any]) -> tuple[str, ...]:
         str(backup["taken_at"])[:19],
         str(backup["tag"] or "-")[:11],
         str(backup["reason"]),
-        _size(backup["size_bytes"]),
-        _rows(backup),
+        size_of(backup["size_bytes"]),
+        _counted(backup["rows"]),
         "yes" if backup["encrypted_to"] else "no",
     )
 
 
-def _rows(backup: dict[str, Any]) -> str:
-    return str(sum(backup["tables"].values())) if backup["tables"] is not None else "?"
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:.1f} MiB"
+def _counted(rows: int | None) -> str:
+    return "?" if rows is None else str(rows)

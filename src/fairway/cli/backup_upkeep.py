@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairway.cli.backup import (
+from fairway.cli.backup_asking import (
     BackupArgument,
     EnvironmentArgument,
     IdentityOption,
+    call_engine,
+    read_identity,
+    size_of,
 )
-from fairway.cli.backup import _call as call_engine
-from fairway.cli.backup import _identity as read_identity
-from fairway.cli.backup import _size as size
 from fairway.cli.output import JsonOption
 
 
@@ -38,7 +38,7 @@ def drill(
     took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in found["took"].items())
     counted = "as when it was taken" if found["counted"] else "not compared: they were not counted when it was taken"
     print(f"{found['backup']['id']}: restored, {found['tables']} tables, {found['rows']} rows, {counted}")
-    print(f"{size(found['backup']['size_bytes'])} in {found['seconds']:.1f} s: {took}")
+    print(f"{size_of(found['backup']['size_bytes'])} in {found['seconds']:.1f} s: {took}")
     _complain(found)
 
 

@@ -26,6 +26,7 @@ def doctor(
     """
     from fairway.config import load
     from fairway.release.doctor import check_here
+    from fairway.secrets.github import look_over as check_github
 
     config = load()
     targets = (
@@ -35,6 +36,8 @@ def doctor(
     )
     found = {"this machine": check_here(config)}
     found.update({target.name: check_host(config, target) for target in targets})
+    if on_github := check_github(config, [target.name for target in targets]):
+        found["GitHub"] = on_github
     raise typer.Exit(show_checks(found, as_json=as_json))
 
 
@@ -62,9 +65,21 @@ def check_host(
             kept = look_over(
                 target.name, target.policy, target.admin, trust, target.promote_from, _key_of_source(config, target)
             )
-            return [engine_check(engine.engine_version, target.name), *checks, *kept]
+            found = [engine_check(engine.engine_version, target.name), *checks, *kept]
     except FairwayError as error:
-        return [{"name": "connection", "ok": False, "found": f"{error.what}: {error.why}", "hint": error.hint}]
+        found = [{"name": "connection", "ok": False, "found": f"{error.what}: {error.why}", "hint": error.hint}]
+    return [*found, *_check_ground(config, target)]
+
+
+def _check_ground(config: Config, target: Environment) -> list[dict[str, Any]]:
+    """Have the host itself looked over, where an administrator keeps it."""
+    from fairway.cli.context import keeper_for
+    from fairway.remote.ground import ground_checks, wish_for
+
+    keeper = keeper_for(target)
+    if keeper.deploy_user is None:
+        return []
+    return ground_checks(keeper, wish_for(config, target, keeper.deploy_user))
 
 
 def _key_of_source(config: Config, target: Environment) -> EvidenceKey | None:

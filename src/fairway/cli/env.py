@@ -11,9 +11,9 @@ import typer
 from fairway.cli.output import JsonOption, WaitOption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from fairway.config import Config
+    from fairway.config import Config, Environment
 
 app = typer.Typer(
     help="Look at the settings of environments, and change those that are encrypted.",
@@ -78,30 +78,30 @@ def _show(environment: str, found: dict[str, Any], missing: dict[str, str]) -> N
 def diff(
     first: EnvironmentArgument,
     second: Annotated[str, typer.Argument(help="The other one.")],
+    names: Annotated[
+        bool, typer.Option("--names", help="Only which have a value; a deploy key may ask that of any host.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show which settings only one of two environments has, and which have the same value in both; never a value.
 
     The two hosts make fingerprints with a key that is made for this once and kept
-    nowhere. Exits with 1 when a setting has a value in one and none in the other.
+    nowhere. Where an administrator keeps a host, it makes them for nobody else: a short
+    value could be guessed from them. Exits with 1 when a setting has a value in one and
+    none in the other.
     """
-    import base64
-    import secrets
-
-    from fairway.cli.context import open_engine
     from fairway.cli.output import print_json, print_table
     from fairway.config import load
-    from fairway.engine.contract.protocol import Operation
-    from fairway.secrets.comparing import compare
+    from fairway.secrets.comparing import compare, names_only
 
     config = load()
-    asked: dict[str, Any] = {
-        "env": config.env.rules.as_json(),
-        "comparing": base64.b64encode(secrets.token_bytes(32)).decode(),
-    }
-    with open_engine(config.environment(first)) as one, open_engine(config.environment(second)) as other:
-        found = [engine.call(Operation.ENV, **asked) for engine in (one, other)]
-    differences = compare(found[0]["keys"], found[1]["keys"])
+    targets = (config.environment(first), config.environment(second))
+    if names:
+        found = _asked(targets, config)
+        differences = compare(*(names_only(one["keys"]) for one in found))
+    else:
+        found = _compared(targets, config)
+        differences = compare(*(one["keys"] for one in found))
     if as_json:
         print_json(
             [
@@ -117,6 +117,33 @@ def diff(
             if answer["problems"]:
                 print(f"{name}: some lines cannot be taken: fairway env check {name}")
     raise typer.Exit(int(any(one.one_sided for one in differences)))
+
+
+def _asked(targets: Iterable[Environment], config: Config) -> list[dict[str, Any]]:
+    """Ask hosts which settings they have, as whoever deploys may."""
+    from contextlib import ExitStack
+
+    from fairway.cli.context import open_engine
+    from fairway.engine.contract.protocol import Operation
+
+    with ExitStack() as stack:
+        engines = [stack.enter_context(open_engine(target)) for target in targets]
+        return [engine.call(Operation.ENV, env=config.env.rules.as_json()) for engine in engines]
+
+
+def _compared(targets: Iterable[Environment], config: Config) -> list[dict[str, Any]]:
+    """Ask hosts for fingerprints that can be held against each other, as whoever keeps each of them."""
+    import base64
+    import secrets
+    from contextlib import ExitStack
+
+    from fairway.cli.context import keeper_for
+    from fairway.engine.contract.protocol import Operation
+
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    with ExitStack() as stack:
+        engines = [stack.enter_context(keeper_for(target).upkeep_session()) for target in targets]
+        return [engine.call(Operation.COMPARE_ENV, env=config.env.rules.as_json(), comparing=key) for engine in engines]
 
 
 @app.command("set", epilog="Example: openssl rand -hex 32 | fairway env set production NEXTAUTH_SECRET")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairway.guardrails.choices import Form, Template
+from fairway.guardrails.choices import Form, Template, usual_form
 
 if TYPE_CHECKING:
     from fairway.config import Config
@@ -20,7 +21,10 @@ app = typer.Typer(no_args_is_help=True, help="Rules that hold for the code: chec
 @app.command("check", epilog="Example: fairway guardrails check --format github")
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or directories; without them, everything.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How findings are said.")] = Form.TEXT,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="How findings are said; by default as text, in GitHub as annotations."),
+    ] = None,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Write what is found into the baseline; it is known from then on.")
     ] = False,
@@ -41,13 +45,13 @@ def check(
     table = config.guardrails
     tracked = files.tracked(config.root, table.include, table.exclude)
     file = config.root / table.baseline
-    report = run(config.root, ruleset, tracked, paths or [], () if write_baseline else baseline.read(file))
+    report = run(config, ruleset, tracked, paths or [], () if write_baseline else baseline.read(file))
     if write_baseline:
         entries = baseline.entries_of(report.found)
         baseline.write(file, entries)
         typer.echo(f"{table.baseline} knows {counted(sum(one.count for one in entries), 'finding')} from now on")
         return
-    typer.echo(render(report, form))
+    typer.echo(render(report, form or usual_form(os.environ)))
     if report.refused:
         raise typer.Exit(3)
 
@@ -60,7 +64,7 @@ def explain(rule: Annotated[str | None, typer.Argument(help="The rule; without i
 
     _, ruleset = _load()
     if rule is None:
-        rows = [(one.id, one.severity.value, one.language.names[0], one.message) for one in ruleset.rules]
+        rows = [(one.id, one.severity.value, one.language, one.message) for one in ruleset.rules]
         print_table(("RULE", "SEVERITY", "LANGUAGE", "WHAT IT SAYS"), rows)
         return
     stdout().print(explanation(ruleset.rule(rule)), markup=False)
@@ -103,7 +107,7 @@ def _load() -> tuple[Config, Ruleset]:
 
     config = load()
     table = config.guardrails
-    ruleset = rules.load(config.root, table.path, table.presets)
+    ruleset = rules.load(config.root, table.path, table.presets, rules.places(config))
     if not ruleset.rules:
         raise Invalid(
             "there are no guardrails yet",

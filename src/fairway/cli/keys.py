@@ -79,7 +79,7 @@ def add(environment: Where, name: Name, file: File, role: GivenRole, as_json: Js
     """
     from fairway.remote.keys import adding
 
-    public = _read_public(file)
+    public = read_public(file)
     _change(environment, adding(key_name(name), Role(role.value), public), f"{name} is {role.value}", as_json=as_json)
 
 
@@ -128,7 +128,7 @@ def rotate(
             "a key is rotated by its name, its role and the file of the new one",
             hint="fairway keys rotate production ann@example.com ann-new.pub --role reviewer; or --host",
         )
-    public = _read_public(file)
+    public = read_public(file)
     done = f"{name} has a new key as {role.value}"
     _change(environment, replacing(key_name(name), Role(role.value), public), done, as_json=as_json)
 
@@ -182,7 +182,7 @@ def _rotate_host(environment: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _read_public(file: str) -> PublicKey:
+def read_public(file: str) -> PublicKey:
     from fairway.remote.keys import public_key
 
     try:

@@ -44,11 +44,21 @@ def accept(
     everything: Annotated[
         bool, typer.Option("--all", help="All that need a word, as when Fairway comes to an old repository.")
     ] = False,
+    replaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replaces",
+            help="A migration that this one was squashed from, and whose file is gone. Once for each.",
+            metavar="MIGRATION",
+        ),
+    ] = None,
 ) -> None:
     """Say of migrations what they are, and why, bound to their exact bytes.
 
     A REVIEW can be either. A CONTRACT can only be accepted as one: it is then the point behind
-    which no rollback goes. The word is written into verdicts.toml beside the migrations; commit it.
+    which no rollback goes. Of one that was squashed from others, --replaces names those: databases have
+    them on record, and no release ships them any more. The word is written into verdicts.toml beside
+    the migrations; commit it.
     """
     from fairway.config import load
     from fairway.engine.contract.errors import Invalid
@@ -59,7 +69,7 @@ def accept(
     if bool(ids) == everything:
         raise Invalid("name the migrations, or --all of them", hint="see them with: fairway migrations lint")
     config = load()
-    written = run(config, ids or (), Verdict(verdict.value), reason, everything=everything)
+    written = run(config, ids or (), Verdict(verdict.value), reason, everything=everything, replaces=replaces or ())
     if not written:
         typer.echo(f"no migration needs a word that could be {verdict.value}")
         return

@@ -18,8 +18,8 @@ def status(
     """Show what the database has on record of the migrations, beside what the release that serves ships.
 
     Asks the database itself: applied, pending, failed, in flight, edited after it was
-    applied, applied by another release, known to no release. Exits with 1 when one
-    failed, is in flight, was edited or is unknown.
+    applied, squashed since (replaced), applied by another release (beyond), known to no
+    release. Exits with 1 when one failed, is in flight, was edited or is unknown.
     """
     from fairway.cli.context import open_engine
     from fairway.cli.output import print_json

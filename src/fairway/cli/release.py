@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fairway.cli.output import JsonOption
+from fairway.engine.contract.errors import Invalid
 
 if TYPE_CHECKING:
     from fairway.release import RebuildCheck
@@ -19,6 +20,10 @@ def release(
     rebuild_check: Annotated[
         bool,
         typer.Option("--rebuild-check", help="Build the released commit again and show what differs; push nothing."),
+    ] = False,
+    only_build: Annotated[
+        bool,
+        typer.Option("--build-only", help="Build both images for this machine alone; push and archive nothing."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +38,16 @@ def release(
     with what was released. Nothing is pushed and no tag is left behind. It ends
     with 0 when all are the same and with 1 when something differs, for example:
     fairway release --rebuild-check --json
+
+    With --build-only both images are built for this machine's own use, in CI for
+    example, and checked as those of a release are, whether or not there are
+    uncommitted changes. Their tag, ci-<commit>, is no release's.
     """
+    if only_build and rebuild_check:
+        raise Invalid("--build-only and --rebuild-check ask for different things", hint="leave one of them out")
+    if only_build:
+        _build(as_json=as_json)
+        return
     if rebuild_check:
         raise typer.Exit(_check(allow_dirty=allow_dirty, as_json=as_json))
     _release(allow_dirty=allow_dirty, as_json=as_json)
@@ -73,6 +87,20 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
         ],
     )
     print(f"{'released before' if existing else 'released'}: {made.tag}")
+
+
+def _build(*, as_json: bool) -> None:
+    from fairway.cli.output import print_json, print_table
+    from fairway.cli.progress import Progress
+    from fairway.config import load
+    from fairway.release import build_only
+
+    with Progress() as progress:
+        built = build_only(load(), progress)
+    if as_json:
+        print_json([{"target": one.target, "image": one.reference, "id": one.id} for one in built])
+        return
+    print_table(("target", "image", "id"), [(one.target, one.reference, one.id.short) for one in built])
 
 
 def _check(*, allow_dirty: bool, as_json: bool) -> int:

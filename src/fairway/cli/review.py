@@ -18,7 +18,10 @@ def show_review(review: Review, console: Console) -> None:
     release = review.release.release
     where = f" in {release.ci_run}" if release.ci_run else ""
     _heading(console, f"{release.tag.short}, release {review.release.name.short}")
-    _line(console, f"built {release.created_at} by {release.created_by}{where}, commit by {release.author}")
+    _line(
+        console,
+        f"built {release.created_at} by {release.created_by}{where}, commit by {release.author or 'an unnamed author'}",
+    )
     if release.dirty:
         _line(console, "built from a tree with uncommitted changes", "yellow")
     _commits(review, console)

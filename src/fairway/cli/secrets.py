@@ -1,4 +1,4 @@
-"""``fairway secrets``: copies of secrets that are where none should be."""
+"""``fairway secrets``: copies of secrets that are where none should be, and those that a pipeline needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fairway.cli.output import JsonOption
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Copies of secrets that the application's database still has: find them and clear them, never print them.",
+    help="Secrets: what the application's database still has of them, and what a pipeline needs. None is printed.",
 )
 
 Where = Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")]

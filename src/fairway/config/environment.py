@@ -15,6 +15,7 @@ from fairway.config.policy import policy_for
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.names import Repository
 from fairway.engine.contract.trust import Policy
+from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
     from fairway.config.models import Backup, EnvironmentTable, Retention
@@ -71,6 +72,7 @@ class Environment:
     backup: Backup
     admin: str | None
     policy: Policy
+    site: Site | None = None
 
     @property
     def port_number(self) -> int:
@@ -81,6 +83,11 @@ class Environment:
 def default_prefix(name: str) -> str:
     """Return the variables' prefix of an environment: ``STAGING``, and ``PROD`` for production."""
     return "PROD" if name == "production" else name.upper().replace("-", "_")
+
+
+def check_variable(suffix: str, text: str) -> None:
+    """Check the text of one of an environment's variables. Raises ``ValueError`` with the end of a sentence."""
+    _CHECKS[suffix](text if suffix.endswith(("KEY", "TOKEN")) else text.strip())
 
 
 class _Variables:
@@ -120,7 +127,7 @@ def resolve(
     """
     variables = _Variables(table.secrets_prefix or default_prefix(name), environ)
     hosts = variables.get("SSH_HOST", _hosts) or table.hosts
-    user = variables.get("SSH_USER", checks.matching(checks.USER, "a user name"))
+    user = variables.get("SSH_USER", _user)
     port = variables.get("SSH_PORT", checks.port_number)
     identity = variables.get("SSH_KEY", _private_key)
     deploy_path = variables.get("DEPLOY_PATH", checks.deploy_path) or table.deploy_path
@@ -158,7 +165,16 @@ def resolve(
         backup=backup,
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
+        site=table.site.site() if table.site else None,
     )
+
+
+_user = checks.matching(checks.USER, "a user name")
+_username = checks.matching(r"[^\s:]{1,255}", "a user name without ':'")
+
+
+def _token(text: str) -> SecretStr:
+    return SecretStr(text.strip())
 
 
 def _hosts(text: str) -> tuple[Host, ...]:
@@ -174,8 +190,8 @@ def _private_key(text: str) -> SecretStr:
 
 
 def _login(variables: _Variables, registry: str) -> RegistryLogin | None:
-    username = variables.get("GHCR_USERNAME", checks.matching(r"[^\s:]{1,255}", "a user name without ':'"))
-    token = variables.get("GHCR_TOKEN", lambda text: SecretStr(text.strip()))
+    username = variables.get("GHCR_USERNAME", _username)
+    token = variables.get("GHCR_TOKEN", _token)
     if username and token:
         return RegistryLogin(registry, username, token)
     if username or token:
@@ -184,3 +200,15 @@ def _login(variables: _Variables, registry: str) -> RegistryLogin | None:
             f"{variables.name(missing)} is not set, and {variables.name(given)} is: both are needed"
         )
     return None
+
+
+_CHECKS: Mapping[str, Callable[[str], object]] = {
+    "SSH_HOST": _hosts,
+    "SSH_PORT": checks.port_number,
+    "SSH_USER": _user,
+    "SSH_KEY": _private_key,
+    "DEPLOY_PATH": checks.deploy_path,
+    "APP_HOST_PORT": checks.published_port,
+    "GHCR_USERNAME": _username,
+    "GHCR_TOKEN": _token,
+}

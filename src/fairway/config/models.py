@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from fairway.config import checks
+from fairway.config.ci import contradictions as ci_contradictions
 from fairway.config.environment import Environment, Promotion, default_prefix, resolve
 from fairway.config.hosts import Host, parse_host
 from fairway.config.policy import contradictions as policy_contradictions
@@ -43,6 +44,7 @@ from fairway.engine.contract.manifest import MigratorKind, bundle_path, migratio
 from fairway.engine.contract.names import Repository, project_name
 from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
+from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, MAX_BODY_MB, PLAIN_PATH, SITE_NAME, Site, Tls
 from fairway.engine.hostconfig import recipient
 
 
@@ -73,6 +75,15 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _program(value: Any) -> str | tuple[str, ...]:
+    """Take a string for a script, and a list for a program and its arguments."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, list) and value and value[0] and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    raise PydanticCustomError("program", 'must be a script, or a program and its arguments like ["pnpm", "test"]')
+
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 ImageRepository = Annotated[Repository, _text(checks.repository)]
 ProjectName = Annotated[str, _text(checks.told(project_name))]
@@ -98,6 +109,10 @@ RelativePath = Annotated[
 FileGlob = Annotated[
     str, _text(checks.matching(r"(?![/:!])[^\x00-\x1f\x7f]{1,1000}", "a glob relative to fairway.toml, like src/**"))
 ]
+CiStageName = Annotated[
+    str, _text(checks.matching(r"[a-z0-9][a-z0-9_-]{0,30}", "a stage's name: lower-case letters, digits, '-' and '_'"))
+]
+Program = Annotated[str | tuple[str, ...], PlainValidator(_program, json_schema_input_type=str | list[str])]
 PresetName = Annotated[str, _text(checks.matching(_NAME, "a preset's name"))]
 MigrationsPath = Annotated[str, _text(checks.told(migration_path))]
 TableName = Annotated[str, _text(checks.told(table_name))]
@@ -106,6 +121,10 @@ LeftoverKey = Annotated[str, _text(checks.told(key_name))]
 DeployPath = Annotated[str, _text(checks.deploy_path)]
 PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int | str)]
 HostEntry = Annotated[Host, _text(parse_host)]
+SiteName = Annotated[str, _text(checks.matching(SITE_NAME.pattern, "a host name in lower case, like www.example.com"))]
+PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolute path of plain characters"))]
+Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
+AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
 Requirement = Annotated[str, _text(requirement)]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
@@ -284,6 +303,26 @@ class Guardrails(_Table):
     baseline: RelativePath = "guardrails/baseline.json"
 
 
+class CiStage(_Table):
+    """``[ci.stages.<name>]``: what one stage runs, after what, and with what beside it."""
+
+    run: Program
+    needs: Annotated[tuple[CiStageName, ...], Listed] = ()
+    services: Annotated[tuple[ServiceName, ...], Listed] = ()
+    env: dict[VariableName, str] = Field(default_factory=dict)
+    dir: RelativePath = "."
+    timeout_s: float = Field(default=1800.0, ge=1, le=86400)
+    junit: Annotated[tuple[FileGlob, ...], Listed] = ()
+
+
+class Ci(_Table):
+    """``[ci]``: the stages of ``fairway ci``."""
+
+    compose: RelativePath | None = None
+    logs: RelativePath = ".fairway/ci"
+    stages: dict[CiStageName, CiStage] = Field(default_factory=dict)
+
+
 class Retention(_Table):
     """``[environments.<name>.retention]``: how much of its past a host keeps."""
 
@@ -312,6 +351,22 @@ class PolicyTable(_Table):
     frozen: Annotated[tuple[Frozen, ...], Listed] = ()
 
 
+class SiteTable(_Table):
+    """``[environments.<name>.site]``: how visitors reach it through the host's own nginx."""
+
+    name: SiteName
+    tls: Annotated[Tls, Field(strict=False)]
+    certificate: PlainPath | None = None
+    certificate_key: PlainPath | None = None
+    email: Email | None = None
+    acme_server: AcmeServer | None = None
+    max_body_mb: int = Field(default=20, ge=1, le=MAX_BODY_MB)
+
+    def site(self) -> Site:
+        """Return it as a host is asked for it."""
+        return Site(**self.model_dump())
+
+
 class EnvironmentTable(_Table):
     """``[environments.<name>]`` as written; ``Config.environment`` makes it complete."""
 
@@ -327,6 +382,7 @@ class EnvironmentTable(_Table):
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()
     backup: Backup | None = None
+    site: SiteTable | None = None
 
 
 class Config(_Table):
@@ -346,6 +402,7 @@ class Config(_Table):
     env: EnvFile = EnvFile()
     secrets: Secrets = Secrets()
     guardrails: Guardrails = Guardrails()
+    ci: Ci = Ci()
     backup: Backup = Backup()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
@@ -462,6 +519,7 @@ def _contradictions(config: Config) -> list[str]:
     if len(set(roles)) < len(roles):
         problems.append("compose: app_service, migrator_service and workers must be different services")
     prefixes: dict[str, str] = {}
+    problems += [f"ci.{line}" for line in ci_contradictions(config.ci)]
     problems += [f"backup.{line}" for line in _backup_contradictions(config.backup)]
     for name, table in config.environments.items():
         where = f"environments.{name}"
@@ -476,6 +534,9 @@ def _contradictions(config: Config) -> list[str]:
         elif _goes_round(config.environments, name):
             problems.append(f"{where}.promote_from: leads back to {name}")
         problems += [f"{where}.policy.{line}" for line in policy_contradictions(table.policy, source)]
+        problems += [f"{where}.site.{line}" for line in _site_contradictions(table.site)]
+        if table.site is not None and table.admin is None:
+            problems.append(f"{where}.site: needs an administrator, who sets nginx up: {where}.admin")
         prefix = table.secrets_prefix or default_prefix(name)
         if prefix in prefixes:
             problems.append(f"{where}.secrets_prefix: {prefix} is already the prefix of {prefixes[prefix]}")
@@ -490,6 +551,23 @@ def _backup_contradictions(backup: Backup) -> list[str]:
     if not needs and backup.offsite_password is not None:
         return ["offsite_password: is for copies by restic: without them nothing reads it"]
     return []
+
+
+def _site_contradictions(site: SiteTable | None) -> list[str]:
+    if site is None:
+        return []
+    problems = []
+    for key in ("certificate", "certificate_key"):
+        if site.tls is Tls.FILES and getattr(site, key) is None:
+            problems.append(f'{key}: is missing: tls = "files" serves with it')
+        if site.tls is not Tls.FILES and getattr(site, key) is not None:
+            problems.append(f'{key}: is for tls = "files": otherwise nothing reads it')
+    if site.tls is Tls.CERTBOT and site.email is None:
+        problems.append("email: is missing: it is told to whoever hands the certificate out")
+    for key in ("email", "acme_server"):
+        if site.tls is not Tls.CERTBOT and getattr(site, key) is not None:
+            problems.append(f'{key}: is for tls = "certbot": otherwise nothing reads it')
+    return problems
 
 
 def _goes_round(environments: Mapping[str, EnvironmentTable], start: str) -> bool:

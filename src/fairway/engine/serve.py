@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import platform
 import re
@@ -11,7 +9,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import Any, BinaryIO, Callable
 
 import fairway
@@ -20,11 +17,10 @@ from fairway.engine.accept import Acceptance, Asked
 from fairway.engine.access.guard import examine as examine_guard
 from fairway.engine.access.ways import Way, copies_files, refuse_operation, refuse_other_command
 from fairway.engine.contract.chain import check_chain
-from fairway.engine.contract.environment import EnvironmentFile, environment_file
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.manifest import MAX_MANIFEST_LENGTH, bundle_path
-from fairway.engine.contract.names import Digest, Repository, Tag, project_name
+from fairway.engine.contract.names import Repository, Tag, project_name
 from fairway.engine.contract.protocol import (
     MAX_LINE_BYTES,
     PROTOCOL,
@@ -38,19 +34,17 @@ from fairway.engine.contract.trust import Keys, Policy
 from fairway.engine.deployment import deployment_id, take_evidence
 from fairway.engine.doctor import examine
 from fairway.engine.follow import follow
-from fairway.engine.gate.checking import judge
-from fairway.engine.gate.hold import read_hold, refuse_held
-from fairway.engine.gate.store import read_keys, read_policy
+from fairway.engine.gate.hold import refuse_held
 from fairway.engine.hostconfig import HostConfig, image_reference, read_host_config, read_owner
 from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
-from fairway.engine.lock import Lock
 from fairway.engine.logs import stream_logs
+from fairway.engine.operations import Call, base64_bytes, environment_of
+from fairway.engine.operations.table import ANSWERS
 from fairway.engine.ownership import as_deploy_user
 from fairway.engine.process import run
 from fairway.engine.schema.look import open_schema
-from fairway.engine.state import read_state
 from fairway.engine.status import describe_host
 
 _REASON = re.compile(r"[^\x00-\x1f\x7f]{0,499}[^\x00-\x20\x7f]")
@@ -83,7 +77,9 @@ class Server:
         try:
             operation, args = read_request(line)
             refuse_operation(self._way, operation, guarded=lambda: examine_guard(self._layout).guarded)
-            return {"kind": "result", "value": _OPERATIONS[operation](self, args)}
+            handler = _OPERATIONS.get(operation)
+            value = handler(self, args) if handler else ANSWERS[operation](Call(self._layout, args, self._notice))
+            return {"kind": "result", "value": value}
         except FairwayError as error:
             return {"kind": "error", "error": error.as_json()}
         except ClientGone:
@@ -171,7 +167,7 @@ class Server:
 
     def _deploy(self, args: Fields) -> dict[str, Any]:
         manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
-        bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
+        bundle = args.parsed("bundle", base64_bytes, max_length=MAX_LINE_BYTES)
         asked, planning = self._asked(args)
         accept = Acceptance(self._layout, self._host())
         if planning:
@@ -289,7 +285,7 @@ class Server:
 
     def _doctor(self, args: Fields) -> dict[str, Any]:
         registries = args.texts("registries", max_items=10)
-        environment = _environment(args)
+        environment = environment_of(args)
         args.end()
         return {"checks": examine(self._layout, registries, environment)}
 
@@ -328,48 +324,6 @@ class Server:
 
         return survey(self._layout, project, env_file)
 
-    def _evidence(self, args: Fields) -> dict[str, Any]:
-        tag = args.parsed("tag", Tag)
-        args.end()
-        from fairway.engine.gate.issued import statements_of
-
-        return {"statements": [signed.as_json() for signed in statements_of(self._layout, self._host(), tag)]}
-
-    def _judge(self, args: Fields) -> dict[str, Any]:
-        signed = take_evidence(args, "statements")
-        args.end()
-        judged = judge(read_keys(self._layout), signed, datetime.now(timezone.utc))
-        return {
-            "verdicts": [
-                {
-                    "valid": one.valid,
-                    "who": one.key.name if one.key else None,
-                    "role": one.key.role.value if one.key else None,
-                    "why": one.why,
-                }
-                for one in judged
-            ]
-        }
-
-    def _gate(self, args: Fields) -> dict[str, Any]:
-        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
-        bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
-        evidence = take_evidence(args, "evidence")
-        args.end()
-        host = self._host()
-        decision = Acceptance(self._layout, host).gate(manifest, bundle, evidence)
-        active = read_state(self._layout.state).active
-        hold = read_hold(self._layout)
-        return {
-            "environment": host.environment,
-            "met": decision.met,
-            "locked": hold.as_json() if hold else None,
-            "replaces": active.release if active else None,
-            "replaces_tag": active.tag if active else None,
-            "approvals": read_policy(self._layout).approvals,
-            "checks": [check.as_json() for check in decision.checks],
-        }
-
     def _migrations(self, args: Fields) -> dict[str, Any]:
         args.end()
         host = self._host()
@@ -385,103 +339,6 @@ class Server:
         held = Acceptance(self._layout, self._host()).give_hold_up(asked)
         return {"was_locked": held.as_json() if held else None}
 
-    def _backup_create(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.create(self._layout, self._host(), args, self._tell_notice)
-
-    def _backup_list(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.show(self._layout, self._host(), args)
-
-    def _backup_verify(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.verify(self._layout, self._host(), args, self._tell_notice)
-
-    def _backup_restore(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.restore(self._layout, self._host(), args, self._tell_notice)
-
-    def _backup_prune(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.prune(self._layout, self._host(), args)
-
-    def _backup_drop_old(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import actions
-
-        return actions.drop_old(self._layout, self._host(), args)
-
-    def _backup_drill(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import routine
-
-        return routine.run_drill(self._layout, self._host(), args, self._tell_notice)
-
-    def _backup_copy(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.backups import routine
-
-        return routine.run_copy(self._layout, self._host(), args, self._tell_notice)
-
-    def _tell_notice(self, line: str) -> None:
-        # A client that is gone does not stop what it began.
-        with suppress(BrokenPipeError):
-            self._notice(line)
-
-    def _env(self, args: Fields) -> dict[str, Any]:
-        environment = _environment(args)
-        comparing = args.parsed("comparing", _base64, max_length=200) if args.has("comparing") else None
-        args.end()
-        self._host()
-        from fairway.engine.settings import describe
-
-        return describe(self._layout, environment, comparing)
-
-    def _sealed_env(self, args: Fields) -> dict[str, Any]:
-        environment = _environment(args)
-        args.end()
-        self._host()
-        from fairway.engine.settings import sealed_now
-
-        return sealed_now(self._layout, environment)
-
-    def _set_sealed_env(self, args: Fields) -> dict[str, Any]:
-        environment = _environment(args)
-        content = args.parsed("content", _base64, max_length=4_000_000)
-        replaces = args.parsed("replaces", Digest) if args.has("replaces") else None
-        by = args.text("by", max_length=200)
-        wait_s = args.number("wait_s", maximum=86400) if args.has("wait_s") else 0.0
-        args.end()
-        from fairway.engine.settings import replace_sealed
-
-        host = self._host()
-        with as_deploy_user(self._layout):
-            lock = Lock.acquire(
-                self._layout.lock, by=by, purpose="change of settings", wait_s=wait_s, notice=self._notice
-            )
-            try:
-                refuse_held(self._layout, host.environment)
-                return replace_sealed(self._layout, environment, content, replaces=replaces, by=by)
-            finally:
-                lock.release()
-
-    def _secrets_scan(self, args: Fields) -> dict[str, Any]:
-        args.end()
-        # A status or a rollback does not wait for what only these two need.
-        from fairway.engine.leftovers import scan_host
-
-        return scan_host(self._layout, self._host())
-
-    def _secrets_clear(self, args: Fields) -> dict[str, Any]:
-        from fairway.engine.leftovers import clear_host, take_expected
-
-        by = args.text("by", max_length=200)
-        expected = take_expected(args, "expected")
-        args.end()
-        return clear_host(self._layout, self._host(), by=by, expected=expected)
-
     def _host(self) -> HostConfig:
         return read_host_config(self._layout.host_config)
 
@@ -489,6 +346,7 @@ class Server:
         self._emit({"kind": "notice", "line": line})
 
 
+# The others, which tell nothing but lines while they are at work, are in ANSWERS.
 _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.HELLO: Server._hello,
     Operation.CONFIGURE: Server._configure,
@@ -508,40 +366,12 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.DOCTOR: Server._doctor,
     Operation.EDGE_UPGRADE: Server._edge_upgrade,
     Operation.SURVEY: Server._survey,
-    Operation.EVIDENCE: Server._evidence,
-    Operation.JUDGE: Server._judge,
-    Operation.GATE: Server._gate,
     Operation.MIGRATIONS: Server._migrations,
     Operation.LOCK: Server._lock,
     Operation.UNLOCK: Server._unlock,
-    Operation.BACKUP_CREATE: Server._backup_create,
-    Operation.BACKUP_LIST: Server._backup_list,
-    Operation.BACKUP_VERIFY: Server._backup_verify,
-    Operation.BACKUP_RESTORE: Server._backup_restore,
-    Operation.BACKUP_PRUNE: Server._backup_prune,
-    Operation.BACKUP_DROP_OLD: Server._backup_drop_old,
-    Operation.BACKUP_DRILL: Server._backup_drill,
-    Operation.BACKUP_COPY: Server._backup_copy,
-    Operation.ENV: Server._env,
-    Operation.SEALED_ENV: Server._sealed_env,
-    Operation.SET_SEALED_ENV: Server._set_sealed_env,
-    Operation.SECRETS_SCAN: Server._secrets_scan,
-    Operation.SECRETS_CLEAR: Server._secrets_clear,
     Operation.TRUST: Server._trust,
     Operation.SET_TRUST: Server._set_trust,
 }
-
-
-def _environment(args: Fields) -> EnvironmentFile:
-    fields = args.object("env")
-    return environment_file(fields, fields.parsed("file", bundle_path))
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid("not base64") from None
 
 
 def serve_standard_streams(layout: Layout, way: Way = Way.DEPLOY) -> None:

@@ -38,29 +38,40 @@ def fingerprint_key(layout: Layout) -> bytes:
     return path.read_bytes()
 
 
-def describe(layout: Layout, environment: EnvironmentFile, comparing: bytes | None) -> dict[str, Any]:
+def describe(layout: Layout, environment: EnvironmentFile) -> dict[str, Any]:
     """Return each key that the file has or that is declared, and every line that cannot be taken.
 
     Keys that are not declared are only counted (``unnamed``) while a line cannot be taken.
     Of a value: whether it is there, its length, and a fingerprint, which is of use on
-    this host alone. With ``comparing``, a key made for one comparison, fingerprints are made
-    with that, so that those of two hosts can be held against each other. Those are short, and
-    come without lengths, because whoever chose the key could go on guessing elsewhere.
+    this host alone.
+    """
+    return _described(layout, environment, _own(fingerprint_key(layout)))
+
+
+def describe_for_comparison(layout: Layout, environment: EnvironmentFile, key: bytes) -> dict[str, Any]:
+    """Return the same with fingerprints that can be held against another host's, made with a key for this once.
+
+    They are short, and come without lengths. Asked again with other keys they tell enough to go on
+    guessing elsewhere at a value that is not a long random one: where an administrator keeps the
+    host, only they may ask.
 
     Raises ``Invalid`` for a key of another size, and ``Refused`` to compare another file than
     that of the release which serves.
     """
-    if comparing is not None:
-        _refuse_comparing(layout, environment, comparing)
+    _refuse_comparing(layout, environment, key)
+    found = _described(layout, environment, _comparable(key))
+    for row in found["keys"]:
+        del row["length"]
+    return found
+
+
+def _described(layout: Layout, environment: EnvironmentFile, mark: Mark) -> dict[str, Any]:
     source = read_source(layout, environment.file)
     found = scan_env(source.text)
-    mark = _comparable(comparing) if comparing is not None else _own(fingerprint_key(layout))
     others = tuple(key for key in found.values if key not in environment.declared)
     # Where a value runs on over several lines, one of those may look like a key.
     named = () if found.problems else others
     rows = [_row(key, environment, found.values, mark) for key in (*environment.declared, *named)]
-    if comparing is not None:
-        rows = [{name: value for name, value in row.items() if name != "length"} for row in rows]
     return {
         "file": source.path.name,
         "encrypted": source.sealed,

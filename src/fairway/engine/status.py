@@ -103,6 +103,6 @@ def _leftovers(layout: Layout, host: HostConfig, seen: Observation) -> dict[str,
     deployment = deployment_of(layout, host, seen.state.active, seen.state)
     if not deployment.release.leftovers:
         return None
-    from fairway.engine.leftovers import leftovers_of
+    from fairway.engine.clearing import leftovers_of
 
     return leftovers_of(deployment)

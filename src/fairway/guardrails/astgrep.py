@@ -8,7 +8,7 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from fairway.guardrails.rules import Rule, Ruleset
 
 _SYNTAX = "fairway-syntax-"
 _COMMENTS = "fairway-comments-"
+_AGAIN = "@"  # behind the id of a rule that has a further language
 _TIMEOUT_S = 600.0
 _BATCH_BYTES = 400_000  # of file names; a command line may have 2 MiB on Linux, environment included
 _INSPECTED = re.compile(
@@ -30,7 +31,10 @@ _NOT_A_PROBLEM = ("emptyFile",)
 
 @dataclass(frozen=True)
 class Match:
-    """A piece of code that a rule matched. ``line`` and ``column`` count from 1."""
+    """A piece of code that a rule matched. ``line`` and ``column`` count from 1.
+
+    ``detail`` says what of it is meant, where the code alone does not.
+    """
 
     rule: str
     path: str
@@ -38,6 +42,7 @@ class Match:
     column: int
     text: str
     source: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def find_binary() -> str:
 
 def scan(root: Path, ruleset: Ruleset, files: Sequence[str]) -> Scan:
     """Run the rules on files, named relative to ``root``. Raises ``Invalid`` for a rule that ast-grep refuses."""
+    ruleset = replace(ruleset, rules=tuple(rule for rule in ruleset.rules if not rule.check))
     if not ruleset.rules or not files:
         return Scan((), (), (), (), {})
     matches: list[Match] = []
@@ -94,20 +100,26 @@ def scan(root: Path, ruleset: Ruleset, files: Sequence[str]) -> Scan:
     )
 
 
-def run_rule(rule: Rule, utilities: Sequence[Mapping[str, Any]], codes: Sequence[str]) -> tuple[list[int], list[int]]:
+def run_rule(
+    rule: Rule,
+    utilities: Sequence[Mapping[str, Any]],
+    codes: Sequence[str],
+    excused: Callable[[Match], bool] = lambda _: False,
+) -> tuple[list[int], list[int]]:
     """Run one rule on pieces of code, wherever its ``files`` say they would lie.
 
-    Returns how many matches there were in each, and how many places that do not parse.
+    Returns how many matches there were in each that are not ``excused``, and how many places that do not parse.
     """
     document = {key: value for key, value in rule.document.items() if key not in ("files", "ignores")}
     bare = replace(rule, document=document, files=(), ignores=())
-    suffix = rule.language.suffixes[0]
+    suffix = rule.languages[0].suffixes[0]
     with tempfile.TemporaryDirectory(prefix="fairway-samples-") as name:
         files = [f"{index}{suffix}" for index in range(len(codes))]
         for file, code in zip(files, codes, strict=True):
             Path(name, file).write_text(code, encoding="utf-8")
         found = scan(Path(name), Ruleset((bare,), tuple(utilities)), files)
-    hits = [sum(match.path == file for match in found.matches) for file in files]
+    matches = [match for match in found.matches if not excused(match)]
+    hits = [sum(match.path == file for match in matches) for file in files]
     broken = [sum(match.path == file for match in found.syntax) for file in files]
     return hits, broken
 
@@ -119,7 +131,7 @@ def _write_project(directory: Path, ruleset: Ruleset) -> tuple[Path, dict[str, s
     """
     origins: dict[str, str] = {}
     for part, documents in (
-        ("rules", [*((rule.origin, rule.document) for rule in ruleset.rules), *_companions(ruleset.rules)]),
+        ("rules", [*_documents(ruleset.rules), *_companions(ruleset.rules)]),
         ("utils", [("a utility", document) for document in ruleset.utilities]),
     ):
         (directory / part).mkdir()
@@ -134,9 +146,17 @@ def _write_project(directory: Path, ruleset: Ruleset) -> tuple[Path, dict[str, s
     return config, origins
 
 
+def _documents(rules: Sequence[Rule]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every rule as ast-grep reads it: once for each of its languages."""
+    for rule in rules:
+        for index, language in enumerate(rule.languages):
+            name = f"{rule.id}{_AGAIN}{index}" if index else rule.id
+            yield rule.origin, {**rule.document, "id": name, "language": language.names[0]}
+
+
 def _companions(rules: Sequence[Rule]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield, for the files of every rule, the rules that find broken syntax and comments about suppressing."""
-    places = dict.fromkeys((rule.language, rule.files, rule.ignores) for rule in rules)
+    places = dict.fromkeys((one, rule.files, rule.ignores) for rule in rules for one in rule.languages)
     for index, (language, files, ignores) in enumerate(places):
         limits = {key: list(globs) for key, globs in (("files", files), ("ignores", ignores)) if globs}
         for prefix, rule in ((_SYNTAX, syntax_rule(language)), (_COMMENTS, comment_rule(language, "fairway-ignore"))):
@@ -161,7 +181,7 @@ def _match(document: dict[str, Any]) -> Match:
     start = document["range"]["start"]
     source = str(document["lines"]).split("\n", 1)[0]
     return Match(
-        rule=document["ruleId"],
+        rule=str(document["ruleId"]).split(_AGAIN, 1)[0],
         path=document["file"],
         line=start["line"] + 1,
         column=start["column"] + 1,

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from fairway.config import Config
 from fairway.findings import Finding, RuleText, Severity
-from fairway.guardrails import astgrep, baseline, files, rules, suppressions
+from fairway.guardrails import baseline, files, reading, rules, suppressions
 from fairway.guardrails.astgrep import Match, Scan
 from fairway.guardrails.baseline import Entry
 from fairway.guardrails.rules import Rule, Ruleset
 from fairway.guardrails.suppressions import Suppression
+from fairway.migrations.commands import RULE
 
+FORBIDDEN = RULE.id
 _REFUSED = (Severity.ERROR, Severity.WARNING)
 _UNREAD = {
     "invalidUtf8": "it is not UTF-8 text",
@@ -59,9 +62,10 @@ class Report:
     @property
     def shown(self) -> tuple[Found, ...]:
         """The new findings for a reader: of each rule the first of a line, as one mistake often matches twice."""
-        kept: dict[tuple[str, str, int], Found] = {}
+        kept: dict[tuple[str, str, int, str], Found] = {}
         for one in self.found:
-            kept.setdefault((one.path, one.rule, one.finding.line), one)
+            of_line = "" if one.finding.line else one.text  # what is of no line is not a line's second
+            kept.setdefault((one.path, one.rule, one.finding.line, of_line), one)
         return tuple(kept.values())
 
     @property
@@ -71,18 +75,19 @@ class Report:
 
 
 def check(
-    root: Path, ruleset: Ruleset, tracked: Sequence[str], paths: Sequence[Path], known: Iterable[Entry]
+    config: Config, ruleset: Ruleset, tracked: Sequence[str], paths: Sequence[Path], known: Iterable[Entry]
 ) -> Report:
     """Run the rules on the tracked files, or on those of them that ``paths`` name."""
+    root = config.root
     looked_at = files.chosen(root, tracked, paths) if paths else tuple(tracked)
-    scan = astgrep.scan(root, ruleset, looked_at)
+    scan = reading.scan(config, ruleset, looked_at)
     applied = suppressions.apply(scan.matches, suppressions.read(scan.comments))
     by_id = {rule.id: rule for rule in ruleset.rules}
     found = [_of_rule(match, by_id[match.rule]) for match in applied.left]
     found += _of_files(root, scan, _guarded(root, ruleset, scan.unread))
     found += _of_suppressions(applied, by_id)
     if not paths:
-        found += [_idle(rule) for rule in ruleset.rules if rule.files and not files.guarded(root, rule.files)]
+        found += [_idle(rule) for rule in ruleset.rules if _is_idle(root, rule)]
     found.sort(key=lambda one: (one.path, one.finding.line, one.finding.column, one.rule))
     compared = baseline.compare(found, known, looked_at if paths else None)
     return Report(
@@ -97,18 +102,20 @@ def check(
 
 def _of_rule(match: Match, rule: Rule) -> Found:
     mark = baseline.fingerprint(match.rule, match.path, match.text)
-    finding = Finding(
-        match.path, match.line, match.column, rule.id, rule.severity, rule.message, rule.fix, fingerprint=mark
-    )
+    message = f"{rule.message}: {match.detail}" if match.detail else rule.message
+    finding = Finding(match.path, match.line, match.column, rule.id, rule.severity, message, rule.fix, fingerprint=mark)
     return Found(finding, match.text, match.source)
 
 
 def _guarded(root: Path, ruleset: Ruleset, unread: Mapping[str, str]) -> dict[str, str]:
     """Return of the unread files those that a rule would have been run on."""
+    checked = {path for rule in ruleset.rules if rule.check for path in files.guarded(root, rule.files)}
     kept = {}
     for path, reason in unread.items():
-        rules_of = [rule for rule in ruleset.rules if PurePosixPath(path).suffix in rule.language.suffixes]
-        if any(not rule.files or path in files.guarded(root, rule.files) for rule in rules_of):
+        suffix = PurePosixPath(path).suffix
+        rules_of = [rule for rule in ruleset.rules if any(suffix in one.suffixes for one in rule.languages)]
+        looked_for = [rule for rule in rules_of if not rule.files or path in files.guarded(root, rule.files)]
+        if any(path not in files.guarded(root, rule.ignores) for rule in looked_for) or path in checked:
             kept[path] = reason
     return kept
 
@@ -146,6 +153,8 @@ def _of_suppressions(applied: suppressions.Applied, by_id: dict[str, Rule]) -> l
         found.append(_comment(rules.UNEXPLAINED, one, message, hint, " ".join(one.rules)))
     for one, names in applied.unused.items():
         for name in names:
+            if name == FORBIDDEN and name not in by_id:
+                continue  # a release is held against it, whether or not it is a guardrail here
             why = "there is nothing to suppress on its line" if name in by_id else "there is no such rule"
             found.append(_comment(rules.UNUSED, one, f"{name} is suppressed in vain: {why}", "take it out", name))
     return found
@@ -153,6 +162,10 @@ def _of_suppressions(applied: suppressions.Applied, by_id: dict[str, Rule]) -> l
 
 def _comment(rule: str, at: Suppression, message: str, hint: str, text: str) -> Found:
     return Found(_own(rule, at.path, at.line, at.column, message, hint), text)
+
+
+def _is_idle(root: Path, rule: Rule) -> bool:
+    return bool(rule.files) and not rule.optional and not files.guarded(root, rule.files)
 
 
 def _idle(rule: Rule) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Form(enum.Enum):
@@ -19,3 +20,8 @@ class Template(enum.Enum):
 
     TS = "ts"
     PYTHON = "python"
+
+
+def usual_form(environ: Mapping[str, str]) -> Form:
+    """Return the form that is read where this runs: GitHub puts annotations beside the code."""
+    return Form.GITHUB if environ.get("GITHUB_ACTIONS") == "true" else Form.TEXT

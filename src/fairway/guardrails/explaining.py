@@ -7,7 +7,7 @@ from fairway.guardrails.rules import Rule
 
 def explanation(rule: Rule) -> str:
     """Say what a rule finds, why it is there, an example of each kind, and how to write it instead."""
-    parts = [f"{rule.id} ({rule.severity.value}, {rule.language.names[0]}, {rule.origin})\n{rule.message}"]
+    parts = [f"{rule.id} ({rule.severity.value}, {rule.language}, {rule.origin})\n{rule.message}"]
     if rule.files:
         parts.append(f"where: {', '.join(rule.files)}")
     parts.append(f"why: {rule.why}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairway.engine.contract.errors import Invalid
 from fairway.findings import RuleText, Severity
 from fairway.guardrails.languages import LANGUAGES, Language, find
+
+if TYPE_CHECKING:
+    from fairway.config import Config
 
 PRESETS = Path(__file__).parent / "presets"
 #: What Fairway itself finds; no rule may be called so.
@@ -21,6 +24,9 @@ UNEXPLAINED = "unexplained-suppression"
 UNUSED = "unused-suppression"
 FOREIGN = "foreign-suppression"
 
+#: What Fairway adds to ast-grep's rules.
+_OWN_KEYS = ("check", "unless", "allow")
+_PLACE = re.compile(r"\$\{([a-z_.]+)\}")
 RULE_ID = re.compile(r"[a-z][a-z0-9-]{1,80}")
 _SEVERITIES = {
     "error": Severity.ERROR,
@@ -47,10 +53,14 @@ BUILT_IN = (
 
 @dataclass(frozen=True)
 class Samples:
-    """Code that a rule must catch, and code that it must let pass."""
+    """Code that a rule must catch, and code that it must let pass.
+
+    ``config`` is the part of a ``fairway.toml`` that they are held against, where the rule asks for one.
+    """
 
     invalid: tuple[str, ...] = ()
     valid: tuple[str, ...] = ()
+    config: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,11 +68,15 @@ class Rule:
     """One rule: what it says to people, and the ``document`` that ast-grep runs.
 
     ``fix`` is how to write it instead. ``files`` are the globs the rule is limited to, none for
-    every file of its language. ``origin`` is the file it stands in, as it is told to people.
+    every file of its languages. ``origin`` is the file it stands in, as it is told to people.
+
+    A rule that ast-grep cannot express names one of Fairway's own checkers in ``check``, and has no
+    language. One whose matches depend on ``fairway.toml`` names in ``unless`` what lets them pass.
+    ``allow`` is given to either. ``optional``: it is no finding when none of its files is there.
     """
 
     id: str
-    language: Language
+    languages: tuple[Language, ...]
     severity: Severity
     message: str
     why: str
@@ -72,6 +86,15 @@ class Rule:
     document: Mapping[str, Any]
     origin: str
     samples: Samples = Samples()
+    check: str = ""
+    unless: str = ""
+    allow: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def language(self) -> str:
+        """What its samples and most of its files are written in, as it is told to people."""
+        return self.languages[0].names[0] if self.languages else "text"
 
     @property
     def text(self) -> RuleText:
@@ -97,14 +120,20 @@ class Ruleset:
         )
 
 
+def places(config: Config) -> dict[str, str]:
+    """Return the files that ``fairway.toml`` names, by what a rule's globs call them."""
+    return {"compose.file": config.compose.file, "build.dockerfile": config.build.dockerfile}
+
+
 def preset_names() -> tuple[str, ...]:
     """Return the names of the shipped presets."""
     return tuple(sorted(path.name for path in PRESETS.iterdir() if path.is_dir() and any(path.glob("*.yml"))))
 
 
-def load(root: Path, directory: str, presets: Iterable[str]) -> Ruleset:
+def load(root: Path, directory: str, presets: Iterable[str], places: Mapping[str, str] | None = None) -> Ruleset:
     """Read the presets and the rules of a repository's own directory, which may be missing.
 
+    ``places`` are what a rule's globs may name as ``${compose.file}``: files that ``fairway.toml`` names.
     Raises ``Invalid`` naming the file, for a rule that is incomplete or called like another.
     """
     known = preset_names()
@@ -115,7 +144,7 @@ def load(root: Path, directory: str, presets: Iterable[str]) -> Ruleset:
         sources.append((PRESETS / name, f"preset {name}"))
     sources.append((root / directory, directory))
     rulesets = [read_directory(path, shown) for path, shown in sources if path.is_dir()]
-    rules = tuple(rule for ruleset in rulesets for rule in ruleset.rules)
+    rules = tuple(_placed(rule, places or {}) for ruleset in rulesets for rule in ruleset.rules)
     utilities = tuple(utility for ruleset in rulesets for utility in ruleset.utilities)
     _refuse_twins([(rule.id, rule.origin) for rule in rules], "rules")
     _refuse_twins([(str(utility.get("id")), "utils") for utility in utilities], "utilities")
@@ -179,19 +208,63 @@ def _rule(document: dict[str, Any], shown: str, samples: Mapping[str, Samples]) 
     severity = document.get("severity", "error")
     if severity not in _SEVERITIES:
         raise Invalid(f"{where}: severity must be one of {', '.join(_SEVERITIES)}, not {str(severity)[:60]!r}")
+    check, unless = (_known(document, key, where) for key in ("check", "unless"))
+    if check and ("rule" in document or not document.get("files")):
+        raise Invalid(f"{where}: check needs files, and has no rule beside it", hint="either check or rule")
     return Rule(
         id=name,
-        language=_language(_text(document, "language", where), where),
+        languages=() if check else _languages(document, where),
         severity=_SEVERITIES[severity],
         message=_text(document, "message", where),
         why=_text(metadata, "why", f"{where}: metadata"),
         fix=_text(document, "note", where),
         files=_globs(document, "files", where),
         ignores=_globs(document, "ignores", where),
-        document=document,
+        document={key: value for key, value in document.items() if key not in _OWN_KEYS},
         origin=shown,
         samples=samples.get(name, Samples()),
+        check=check,
+        unless=unless,
+        allow=_texts(document, "allow", where),
+        optional=metadata.get("optional") is True,
     )
+
+
+def _known(document: Mapping[str, Any], key: str, where: str) -> str:
+    from fairway.guardrails.checkers import CHECKERS, EXCUSES
+
+    known: Iterable[str] = {"check": CHECKERS, "unless": EXCUSES}[key]
+    value = document.get(key, "")
+    if value and value not in known:
+        raise Invalid(f"{where}: there is no {key} {str(value)[:60]!r}", why=f"there are {', '.join(known)}")
+    return str(value)
+
+
+def _placed(rule: Rule, places: Mapping[str, str]) -> Rule:
+    """Put the files that ``fairway.toml`` names where the rule's globs speak of them."""
+
+    def place(glob: str) -> str:
+        found = _PLACE.fullmatch(glob)
+        if found is None:
+            return glob
+        if found[1] not in places:
+            known = ", ".join(f"${{{name}}}" for name in places)
+            raise Invalid(f"{rule.origin}: {rule.id}: {glob} is no file of fairway.toml", why=f"there are {known}")
+        return places[found[1]]
+
+    limits = {key: [place(glob) for glob in globs] for key in ("files", "ignores") if (globs := getattr(rule, key))}
+    document = {**rule.document, **limits}
+    return replace(
+        rule, document=document, files=tuple(limits.get("files", ())), ignores=tuple(limits.get("ignores", ()))
+    )
+
+
+def _languages(document: Mapping[str, Any], where: str) -> tuple[Language, ...]:
+    """Return the rule's language, or each of a list, which says the same in all of them."""
+    names = document.get("language")
+    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+        return tuple(_language(name, where) for name in names)
+    return (_language(_text(document, "language", where), where),)
 
 
 def _text(document: Mapping[str, Any], key: str, where: str) -> str:
@@ -242,7 +315,8 @@ def _read_samples(directory: Path, shown: str) -> dict[str, Samples]:
             name = _text(document, "id", where)
             before = found.get(name, Samples())
             invalid, valid = (_texts(document, key, where) for key in ("invalid", "valid"))
-            found[name] = Samples(before.invalid + invalid, before.valid + valid)
+            config = _text(document, "config", where) if "config" in document else before.config
+            found[name] = Samples(before.invalid + invalid, before.valid + valid, config)
     return found
 
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from fairway.config import Config, load
+from fairway.engine.contract.errors import Invalid
 from fairway.guardrails.astgrep import run_rule
+from fairway.guardrails.reading import excuse, run_checker
 from fairway.guardrails.rules import Rule, Ruleset
+
+_FILE = re.compile(r"^=== (?P<name>\S+)$", re.MULTILINE)
+_CONFIG = """
+project = "sample"
+[images]
+app = "ghcr.io/acme/sample-app"
+migrator = "ghcr.io/acme/sample-migrator"
+"""
 
 
 @dataclass(frozen=True)
@@ -39,10 +54,38 @@ def try_rules(ruleset: Ruleset, names: Iterable[str] = ()) -> tuple[Verdict, ...
 def _try(rule: Rule, ruleset: Ruleset) -> Verdict:
     invalid, valid = rule.samples.invalid, rule.samples.valid
     codes = (*invalid, *valid)
-    hits, broken = run_rule(rule, ruleset.utilities, codes)
+    with tempfile.TemporaryDirectory(prefix="fairway-samples-") as name:
+        config = _configuration(rule, Path(name))
+        if rule.check:
+            hits, broken = [len(run_checker(rule, files_of(code), config)) for code in codes], [0] * len(codes)
+        else:
+            hits, broken = run_rule(rule, ruleset.utilities, codes, excuse(config, [rule]))
     return Verdict(
         rule=rule,
         missed=tuple(code for code, hit in zip(invalid, hits, strict=False) if not hit),
         wrongly=tuple(code for code, hit in zip(valid, hits[len(invalid) :], strict=True) if hit),
         unparsed=tuple(code for code, wrong in zip(codes, broken, strict=True) if wrong),
     )
+
+
+def _configuration(rule: Rule, directory: Path) -> Config:
+    """Return the configuration that samples are held against: by itself, without a file that it names."""
+    try:
+        tomllib.loads(rule.samples.config)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"the samples of {rule.id} have a config that is not TOML", why=str(error)) from None
+    file = directory / "fairway.toml"
+    file.write_text(_CONFIG + rule.samples.config, encoding="utf-8")
+    return load(file, {})
+
+
+def files_of(sample: str) -> dict[str, str]:
+    """Take a checker's sample apart into its files, each of which begins with ``=== its/name``.
+
+    >>> files_of("=== Dockerfile\\nFROM a:1\\n=== b.sh\\nls\\n")
+    {'Dockerfile': 'FROM a:1\\n', 'b.sh': 'ls\\n'}
+    """
+    parts = _FILE.split(sample)
+    if len(parts) < 3 or parts[0].strip():
+        raise Invalid("a checker's sample must begin with the name of its file", why=sample[:80], hint="=== Dockerfile")
+    return {name: text.removeprefix("\n") for name, text in zip(parts[1::2], parts[2::2], strict=True)}

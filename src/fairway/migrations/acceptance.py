@@ -8,7 +8,9 @@
     verdict = "contract"
     reason = "no release has read people.name since March"
 
-An entry holds for exactly these bytes of this migration.
+An entry holds for exactly these bytes of this migration. Of one that was squashed from others it
+may say which those were, ``replaces = ["0001", "0002"]``, when their files are gone and the tool
+keeps no word of it: databases have their names on record all the same.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
 from fairway.engine.contract.errors import FairwayError, Invalid
-from fairway.engine.contract.manifest import Verdict
+from fairway.engine.contract.manifest import MAX_MIGRATIONS, Verdict
+from fairway.engine.contract.migrations import recorded_name
 from fairway.engine.contract.names import Digest
 
 MAX_REASON = 500
 _ENTRY = re.compile(r"^\s*\[\[\s*[\"']?accepted[\"']?\s*\]\]", re.MULTILINE)
 _KEYS = {"migration", "sha256", "verdict", "reason"}
+_REPLACES = "replaces"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _BEGINNING = """\
 # What people have said of the migrations here. Each entry is bound to the exact bytes of its
@@ -47,6 +51,7 @@ class Accepted:
     verdict: Verdict
     reason: str
     line: int = 0
+    replaces: tuple[str, ...] = ()
 
 
 def checked_reason(reason: str) -> str:
@@ -58,6 +63,17 @@ def checked_reason(reason: str) -> str:
             hint="say why the previous release runs on, or why nobody will go back to it",
         )
     return text
+
+
+def checked_replaces(migration: str, names: object) -> tuple[str, ...]:
+    """Return the names of migrations that one stands for. Raises ``Invalid`` when they are none."""
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise Invalid("replaces must be a list of migrations' names")
+    if len(names) > MAX_MIGRATIONS:
+        raise Invalid(f"replaces has {len(names)} names, at most {MAX_MIGRATIONS}")
+    if migration in names:
+        raise Invalid(f"{migration[:100]} cannot stand for itself")
+    return tuple(dict.fromkeys(recorded_name(name) for name in names))
 
 
 def read_accepted(content: bytes, name: str) -> tuple[Accepted, ...]:
@@ -92,18 +108,23 @@ def read_accepted(content: bytes, name: str) -> tuple[Accepted, ...]:
 
 def _entry(entry: Any, line: int, name: str) -> Accepted:
     where = f"{name}, line {line}"
-    if not isinstance(entry, dict) or set(entry) != _KEYS or not all(isinstance(v, str) for v in entry.values()):
-        raise Invalid(f"{where}: an entry has the strings migration, sha256, verdict and reason, and nothing else")
+    texts = {key: value for key, value in entry.items() if key != _REPLACES} if isinstance(entry, dict) else {}
+    if set(texts) != _KEYS or not all(isinstance(value, str) for value in texts.values()):
+        raise Invalid(
+            f"{where}: an entry has the strings migration, sha256, verdict and reason",
+            hint="and, for one that was squashed from others, their names: replaces; nothing else",
+        )
     digest = entry["sha256"].removeprefix("sha256:")
     if not _HEX.fullmatch(digest):
         raise Invalid(f"{where}: sha256 must be 64 hexadecimal digits", hint="fairway migrations accept writes them")
     if entry["verdict"] not in (Verdict.EXPAND.value, Verdict.CONTRACT.value):
         raise Invalid(f'{where}: verdict must be "expand" or "contract"')
     try:
+        replaces = checked_replaces(entry["migration"], entry.get(_REPLACES, []))
         reason = checked_reason(entry["reason"])
     except FairwayError as error:
         raise Invalid(f"{where}: {error.what}", hint=error.hint) from None
-    return Accepted(entry["migration"], Digest(f"sha256:{digest}"), Verdict(entry["verdict"]), reason, line)
+    return Accepted(entry["migration"], Digest(f"sha256:{digest}"), Verdict(entry["verdict"]), reason, line, replaces)
 
 
 def write_accepted(content: bytes, entries: Sequence[Accepted]) -> bytes:
@@ -119,7 +140,13 @@ def write_accepted(content: bytes, entries: Sequence[Accepted]) -> bytes:
     present: Mapping[str, Any] = {str(table.get("migration")): table for table in tables}
     new = []
     for one in entries:
-        values = {"sha256": one.digest.removeprefix("sha256:"), "verdict": one.verdict.value, "reason": one.reason}
+        values: dict[str, Any] = {
+            "sha256": one.digest.removeprefix("sha256:"),
+            "verdict": one.verdict.value,
+            "reason": one.reason,
+        }
+        if one.replaces:
+            values[_REPLACES] = list(one.replaces)
         if one.migration in present:
             present[one.migration].update(values)
         else:

@@ -52,6 +52,12 @@ class Assessed:
         return ""
 
     @property
+    def replaces(self) -> tuple[str, ...]:
+        """Those that it stands for: its file says so, or a person."""
+        said = self.accepted.replaces if self.accepted is not None else ()
+        return tuple(dict.fromkeys((*self.source.replaces, *said)))
+
+    @property
     def words(self) -> str:
         """Why the verdict is what it is: a person's reason, or what weighed most; empty when all is well."""
         if self.accepted is not None:
@@ -63,7 +69,7 @@ class Assessed:
     def as_migration(self) -> Migration:
         """Return it as a release names it."""
         source = self.source
-        return Migration(source.id, source.digest, self.verdict, self.judged, self.words, source.parents)
+        return Migration(source.id, source.digest, self.verdict, self.judged, self.words, source.parents, self.replaces)
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,13 @@ def _fault(word: Accepted, known: dict[str, Assessed]) -> Fault | None:
             word.line,
             f"{word.migration} was edited since this was said of it",
             f"look at it again, then take the entry out, or: {again}",
+        )
+    present = [name for name in word.replaces if name in known]
+    if present:
+        return Fault(
+            word.line,
+            f"{word.migration} is said to stand for {present[0]}, which is there",
+            "name only those that are gone: a new database would have both applied",
         )
     if one.judged is Verdict.CONTRACT and word.verdict is not Verdict.CONTRACT:
         return Fault(

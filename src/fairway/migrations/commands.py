@@ -51,6 +51,11 @@ def _names_commands(path: str) -> bool:
 
 
 def find_forbidden(config: Config, files: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Find the forbidden commands that no comment with a reason lets pass."""
+    return tuple(one for one in forbidden_in(config, files) if not _excused(files[one.path], one.line))
+
+
+def forbidden_in(config: Config, files: Mapping[str, str]) -> tuple[Finding, ...]:
     """Find the forbidden commands in files, and in the scripts of ``package.json`` that they call."""
     texts = {path: text for path, text in files.items() if PurePosixPath(path).name != _PACKAGE}
     dockerfile = config.build.dockerfile
@@ -86,12 +91,11 @@ def stages_of(dockerfile: str, targets: Iterable[str]) -> str:
 
 
 def _in_text(path: str, text: str) -> list[Finding]:
-    lines = text.splitlines()
-    return [
-        _finding(path, one.line, f"{one.words}: {one.why}")
-        for one in forbidden_words(text)
-        if not any(_IGNORED.search(line) for line in lines[max(0, one.line - 2) : one.line])
-    ]
+    return [_finding(path, one.line, f"{one.words}: {one.why}") for one in forbidden_words(text)]
+
+
+def _excused(text: str, line: int) -> bool:
+    return any(_IGNORED.search(one) for one in text.splitlines()[max(0, line - 2) : line])
 
 
 def _in_scripts(files: Mapping[str, str], texts: Iterable[str]) -> list[Finding]:

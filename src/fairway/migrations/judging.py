@@ -87,9 +87,12 @@ def judge_sql(sql: str, *, lines_from: int = 1) -> tuple[Judgement, ...]:
         return (_judgement(finding, lines_from + error.line - 1, shown),)
     made = Made()
     brackets = _brackets(statements)
+    sets_config = "set_config" in sql.lower()
     found = []
     for index, statement in enumerate(statements):
-        finding = brackets[index] if index in brackets else _worst(_findings(statement, made))
+        # A call is a review in any case; this one has a reason of its own. To look for it takes as long as to parse.
+        lifted = list(objects.limits_lifted(statement.tree)) if sets_config and statement.tree is not None else []
+        finding = brackets[index] if index in brackets else _worst([*lifted, *_findings(statement, made)])
         found.append(_judgement(finding, lines_from + statement.line - 1, statement.text))
     return tuple(found)
 

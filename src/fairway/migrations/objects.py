@@ -26,9 +26,11 @@ _SETTINGS = frozenset(
         "deadlock_timeout",
     ]
 )
-#: Those that hold a migration to a limit; what it sets them to must be one.
-_LIMITS = frozenset(("lock_timeout", "statement_timeout"))
-_LIMIT = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]*)?)\s*(?:ms|s|min|h|d)?\s*")
+#: Those that hold a migration to a limit, with the longest that is one, in seconds. While it waits for
+#: a lock, whoever wants the table waits behind it.
+_LIMITS = {"lock_timeout": 60.0, "statement_timeout": 3600.0}
+_LIMIT = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]*)?)\s*(?P<unit>ms|s|min|h|d)?\s*")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _GONE = frozenset(
     [
         "TABLE",
@@ -246,22 +248,39 @@ def setting(tree: Any, made: Made) -> Iterator[Finding]:
     """Judge a SET or RESET of the session's settings."""
     name, kind = tree.name.lower(), label(tree, "kind")
     known = name in _SETTINGS and kind in ("VAR_SET_VALUE", "VAR_SET_DEFAULT", "VAR_RESET")
+    about = f'"{tree.name}"' if tree.name else ""
     # The default is what the session began with: the limits that the migrator was given.
-    if name in _LIMITS and kind == "VAR_SET_VALUE":
-        known = _is_limit(tree)
-    yield Finding(rules.SESSION if known else rules.SETTING, f'"{tree.name}"' if tree.name else "")
+    if name in _LIMITS and kind in ("VAR_SET_VALUE", "VAR_SET_CURRENT"):
+        kept = len(tree.args) == 1 and _is_limit(name, _constant(tree.args[0]))
+        yield Finding(rules.SESSION if kept else rules.LIMIT, about)
+    else:
+        yield Finding(rules.SESSION if known else rules.SETTING, about)
 
 
-def _is_limit(tree: Any) -> bool:
-    """Say whether a time limit is set to one: 0, and what is rounded to it, is none."""
-    if len(tree.args) != 1 or inner(tree.args[0])[0] != "a_const":
+def limits_lifted(tree: Any) -> Iterator[Finding]:
+    """Judge what a statement of any kind does to a time limit by calling ``set_config``."""
+    for kind, node in nodes(tree):
+        if kind == "FuncCall" and words(node.funcname)[-1:] == ("set_config",):
+            name, value = (_constant(node.args[at]) if at < len(node.args) else None for at in (0, 1))
+            if name is None or (name.lower() in _LIMITS and not _is_limit(name.lower(), value)):
+                yield Finding(rules.LIMIT, f'"{name}"' if name else "")
+
+
+def _constant(node: Any) -> str | None:
+    """Return what a constant says; None for anything else."""
+    if inner(node)[0] != "a_const":
+        return None
+    value = node.a_const
+    texts = {"ival": str(value.ival.ival), "fval": value.fval.fval, "sval": value.sval.sval}
+    return texts.get(value.WhichOneof("val") or "")
+
+
+def _is_limit(name: str, text: str | None) -> bool:
+    """Say whether a time limit is set to one: 0, and what is rounded to it, is none; nor is what nobody waits for."""
+    found = _LIMIT.fullmatch(text or "")
+    if found is None or float(found["number"]) < 1:
         return False
-    value = tree.args[0].a_const
-    text = {"ival": str(value.ival.ival), "fval": value.fval.fval, "sval": value.sval.sval}.get(
-        value.WhichOneof("val") or "", ""
-    )
-    found = _LIMIT.fullmatch(text)
-    return found is not None and float(found["number"]) >= 1
+    return float(found["number"]) * _SECONDS[found["unit"] or "ms"] <= _LIMITS[name]
 
 
 def session(tree: Any, made: Made) -> Iterator[Finding]:

@@ -166,6 +166,11 @@ ATTACH = _review("attach", "rows come into a table that the previous release ask
 NAME_IN_USE = _review("rename-detail", "the previous release may know the name from ON CONFLICT or an error")
 SEQUENCE = _review("alter-sequence", "the previous release may be given numbers that are taken")
 REPLICATION = _review("replication", "an update or delete of the previous release may be refused")
+LIMIT = _review(
+    "lifts-limit",
+    "without the limit that the migrator was given, whoever needs the table waits behind this migration",
+    "keep lock_timeout (at most a minute) and statement_timeout (at most an hour); take what is long in small parts",
+)
 SETTING = _review("other-setting", "the setting may change what the statements after it mean")
 TRANSACTION_ODD = _review("transaction-oddity", "what of the migration is kept cannot be told from its text")
 RIGHTS = _review("rights", "which objects the previous release's role reaches may change")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from fairway.release.progress import Reporter, Silent
 from fairway.release.rebuild import RebuildCheck, check_rebuild, explain
 from fairway.release.release import ReleaseOutcome, ReleaseResult, make_release
+from fairway.release.trial import Trial, build_only
 
 __all__ = [
     "RebuildCheck",
@@ -18,6 +19,8 @@ __all__ = [
     "ReleaseResult",
     "Reporter",
     "Silent",
+    "Trial",
+    "build_only",
     "check_rebuild",
     "explain",
     "make_release",

@@ -11,7 +11,13 @@ from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refuse
 from fairway.engine.contract.manifest import MAX_MIGRATIONS, Migration, Verdict, migration_path
 from fairway.engine.contract.names import Digest
 from fairway.findings import Finding
-from fairway.migrations.acceptance import Accepted, checked_reason, read_accepted, write_accepted
+from fairway.migrations.acceptance import (
+    Accepted,
+    checked_reason,
+    checked_replaces,
+    read_accepted,
+    write_accepted,
+)
 from fairway.migrations.assessing import Assessment, assess
 from fairway.migrations.commands import find_forbidden, watched
 from fairway.migrations.report import Report, accept_command
@@ -93,13 +99,24 @@ def lint(config: Config, since: str | None = None) -> Report:
     return Report(config.migrations.kind, directory, words, assessment, shown, find_commands(config))
 
 
-def accept(config: Config, ids: Sequence[str], verdict: Verdict, reason: str, *, everything: bool) -> tuple[str, ...]:
+def accept(
+    config: Config,
+    ids: Sequence[str],
+    verdict: Verdict,
+    reason: str,
+    *,
+    everything: bool,
+    replaces: Sequence[str] = (),
+) -> tuple[str, ...]:
     """Write somebody's word on migrations into ``verdicts.toml``; return their ids.
 
-    ``everything`` means all that need one and can have this one. Raises ``Invalid`` for an unknown
-    id, and ``Refused`` for a contract that is to pass for an expansion.
+    ``everything`` means all that need one and can have this one. ``replaces`` are the migrations
+    that a single one was squashed from. Raises ``Invalid`` for an unknown id, and for one that is
+    said to stand for what is there; ``Refused`` for a contract that is to pass for an expansion.
     """
     reason = checked_reason(reason)
+    if replaces and len(ids) != 1:
+        raise Invalid("name the one migration that stands for the others", hint="--replaces goes with a single one")
     report = lint(config)
     known = {one.source.id: one for one in report.assessment.migrations}
     if everything:
@@ -120,7 +137,13 @@ def accept(config: Config, ids: Sequence[str], verdict: Verdict, reason: str, *,
                 why=one.words or one.problem,
                 hint=f'say that it is one: fairway migrations accept {name} --as contract --reason "..."',
             )
-        chosen.append(Accepted(name, one.source.digest, verdict, reason))
+        if present := [old for old in replaces if old in known and old != name]:
+            raise Invalid(
+                f"{present[0]} is still there, so {name} does not stand for it",
+                why="a new database would have both applied",
+                hint="remove what was squashed, then say it",
+            )
+        chosen.append(Accepted(name, one.source.digest, verdict, reason, replaces=checked_replaces(name, replaces)))
     file = config.root / report.verdicts
     content = file.read_bytes() if file.is_file() else b""
     read_accepted(content, report.verdicts)

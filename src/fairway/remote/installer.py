@@ -54,7 +54,7 @@ def install(
         return problem(
             "Docker is not installed on the host",
             "there is no docker command",
-            "install Docker Engine and Compose v2",
+            "install Docker Engine and Compose v2, or name an administrator in fairway.toml, and it is done for you",
         )
     engine = base64.b64decode(content)
     if hashlib.sha256(engine).hexdigest() != sha256:

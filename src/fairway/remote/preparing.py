@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from itertools import count
 from typing import Any, Protocol
 
 from fairway import __version__
@@ -10,7 +12,7 @@ from fairway.config import Config, Environment
 from fairway.config.environment import default_prefix
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.protocol import Operation
-from fairway.engine.contract.trust import Keys
+from fairway.engine.contract.trust import Key, Keys, PublicKey, Role
 from fairway.engine.contract.versions import UPGRADE, Relation, compare
 from fairway.registry import find_credentials
 from fairway.remote.bootstrap import install_engine
@@ -65,6 +67,26 @@ def prepare_host(
             with progress.step(f"login {registry}"):
                 username, password = _login(target, registry)
                 engine.call(Operation.LOGIN, registry=registry, username=username, password=password)
+
+
+def give_deploy_key(keeper: Keeper, public: PublicKey, progress: Steps, *, by: str) -> None:
+    """Let a key deploy and do nothing else; one that may already is left as it is."""
+    with keeper.session() as engine:
+        keys = read_trust(engine).keys
+        if any(key.valid and key.role is Role.DEPLOY and key.public == public for key in keys.keys):
+            return
+        name = next(name for name in _key_names() if not any(key.valid and key.name == name for key in keys.keys))
+        with progress.step("deploy key"):
+            changed = push(engine, by=by, keys=keys.with_key(Key(name, Role.DEPLOY, public, added=now())))
+    for line in changed.notes:
+        progress.notice(line)
+
+
+def _key_names() -> Iterator[str]:
+    """Yield the names that a deploy key goes by when nobody gave it one."""
+    yield "ci"
+    for number in count(2):
+        yield f"ci-{number}"
 
 
 def engine_version(keeper: Keeper) -> object:

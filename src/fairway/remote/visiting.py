@@ -21,9 +21,10 @@ descriptor = os.memfd_create("fairway-engine")
 with open(descriptor, "wb", closefd=False) as file:
     file.write(sys.stdin.buffer.read(int(sys.argv[2])))
 sys.path.insert(0, f"/proc/self/fd/{descriptor}")
+from fairway.engine.access.ways import Way
 from fairway.engine.layout import Layout
 from fairway.engine.serve import serve_standard_streams
-serve_standard_streams(Layout(Path(sys.argv[1])))
+serve_standard_streams(Layout(Path(sys.argv[1])), Way(sys.argv[3]))
 """
 
 
@@ -32,12 +33,18 @@ class VisitingSession(EngineSession):
 
     def _start(self, transport: Transport, deploy_path: str) -> subprocess.Popen[bytes]:
         engine = build_engine().content
-        process = transport.start(["python3", "-I", "-c", _PROGRAM, deploy_path, str(len(engine))])
+        process = transport.start(["python3", "-I", "-c", _PROGRAM, deploy_path, str(len(engine)), self._command])
         assert process.stdin is not None
         # When the other side is gone already, the first call says why.
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(engine)
         return process
+
+
+class VisitingAdminSession(VisitingSession):
+    """The same as the administrator: what a host stands on is looked at and made before it has an engine."""
+
+    _command = "admin"
 
 
 def survey_host(transport: Transport, deploy_path: str, *, project: str, env_file: str) -> dict[str, Any]:

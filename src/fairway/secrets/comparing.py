@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Difference:
-    """One key on two hosts. ``equal`` is None where one of them has no value for it."""
+    """One key on two hosts. ``equal`` is None where one of them has no value for it, or did not tell of values."""
 
     key: str
     rule: str
@@ -33,10 +33,16 @@ def compare(first: Iterable[Row], second: Iterable[Row]) -> list[Difference]:
         rows = (one.get(key), other.get(key))
         states = [str(row["state"]) if row else "missing" for row in rows]
         both = states == ["present", "present"]
-        equal = rows[0]["fingerprint"] == rows[1]["fingerprint"] if both and rows[0] and rows[1] else None
+        marks = [row.get("fingerprint") for row in rows if row]
+        equal = marks[0] == marks[1] if both and None not in marks else None
         rule = str((rows[0] or rows[1] or {}).get("rule", ""))
         found.append(Difference(key, rule, states[0], states[1], equal))
     return sorted(found, key=lambda difference: not difference.one_sided)
+
+
+def names_only(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Leave out the fingerprints: each host made its own with a key of its own, and they compare to nothing."""
+    return [{name: value for name, value in row.items() if name != "fingerprint"} for row in rows]
 
 
 def needed_and_missing(target: Iterable[Row]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from fairway.config import load
 from fairway.config.environment import VARIABLES
 from fairway.config.load import check, find, parse
-from fairway.config.models import Config, EnvCondition, EnvironmentTable, Frozen, PolicyTable, Retention
+from fairway.config.models import CiStage, Config, EnvCondition, EnvironmentTable, Frozen, PolicyTable, Retention
 from fairway.config.requires import refuse_other_version, suggested
 from fairway.engine.contract.errors import Invalid
 
@@ -63,6 +63,8 @@ def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
             keys += documented_keys(inner, f"{prefix}{name}.")
         elif name == "environments":
             keys += documented_keys(EnvironmentTable, "environments.<name>.")
+        elif name == "stages":
+            keys += documented_keys(CiStage, f"{prefix}stages.<name>.")
         elif name == "frozen":
             keys += [prefix + name, *documented_keys(Frozen, f"{prefix}{name}.")]
         elif name == "when":
@@ -109,6 +111,20 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[[env.when]]\nkey = "A"\nif = "A"', "env.when: A cannot be its own condition"),
         ('[[env.when]]\nkey = "A"\nif = "B"\nequals = "it\'s"', "env.when[1].equals: must be one line"),
         ('[env]\nrecipients = ["AGE-SECRET-KEY-1X"]', "env.recipients[1]: must be an age recipient"),
+        ('[ci.stages.A]\nrun = "x"', "ci.stages.A: must be a stage's name"),
+        ("[ci.stages.a]", "ci.stages.a.run: is missing"),
+        ("[ci.stages.a]\nrun = []", "ci.stages.a.run: must be a script, or a program and its arguments"),
+        ('[ci.stages.a]\nrun = ""', "ci.stages.a.run: must be a script, or a program and its arguments"),
+        ('[ci.stages.a]\nrun = "x"\nneed = ["b"]', "ci.stages.a.need: unknown key (did you mean 'needs'?)"),
+        ('[ci.stages.a]\nrun = "x"\nneeds = ["b"]', "ci.stages.a.needs: there is no stage 'b' (there are a)"),
+        ('[ci.stages.a]\nrun = "x"\nneeds = ["a"]', "ci.stages.a.needs: a cannot need itself"),
+        ('[ci.stages.a]\nrun = "x"\nservices = ["db"]', "ci.stages.a.services: ci.compose must say in which"),
+        ('[ci.stages.a]\nrun = "x"\nenv = { A = "5$" }', "ci.stages.a.env.A: a '$' begins the name of a variable"),
+        ('[ci.stages.a]\nrun = "x"\njunit = ["../x"]\ntimeout_s = 0', "ci.stages.a.timeout_s: must be at least 1"),
+        (
+            '[ci.stages]\na = { run = "x", needs = ["b"] }\nb = { run = "x", needs = ["a"] }',
+            "ci.stages: they wait for each other in a circle: ",
+        ),
         ("[environments.Staging]", "environments.Staging: must be an environment name"),
         ('[environments.staging]\nhost = ["a"]', "environments.staging.host: unknown key (did you mean 'hosts'?)"),
         ('[environments.staging]\ndeploy_path = "opt"', "environments.staging.deploy_path: must be an absolute path"),
@@ -166,6 +182,25 @@ def test_all_problems_are_shown_at_once() -> None:
     assert "drain.timeout_s" in message
     assert "(did you mean 'keep_s'?)" in message
     assert "env.file: must be a string" in message
+
+
+@pytest.mark.parametrize(
+    ("site", "sentence"),
+    [
+        ('tls = "none"', "site.name: is missing"),
+        ('name = "www.example.com"', "site.tls: is missing"),
+        ('name = "a b;"\ntls = "none"', "site.name: must be a host name in lower case"),
+        ('name = "x.org"\ntls = "on"', "site.tls: "),
+        ('name = "x.org"\ntls = "files"\ncertificate = "/c"', "site.certificate_key: is missing"),
+        ('name = "x.org"\ntls = "none"\ncertificate = "/c"', "site.certificate: is for tls"),
+        ('name = "x.org"\ntls = "files"\ncertificate = "c.crt"', "must be an absolute path of plain characters"),
+        ('name = "x.org"\ntls = "certbot"', "site.email: is missing"),
+        ('name = "x.org"\ntls = "none"\nemail = "a@b.org"', "site.email: is for tls"),
+        ('name = "x.org"\ntls = "none"', "site: needs an administrator"),
+    ],
+)
+def test_a_site_that_could_not_be_served_is_refused(site: str, sentence: str) -> None:
+    assert sentence in refused(f"{MINIMAL}[environments.staging.site]\n{site}\n")
 
 
 @pytest.mark.parametrize(

@@ -93,15 +93,17 @@ def test_a_copying_client_gets_no_line_that_it_would_take_for_its_own(asked: str
     assert copies_files(asked) is copies
 
 
-#: What a stolen deploy key could take the data away with.
+#: What a stolen deploy key could take the data away with, or find out short secrets by.
 LOSES_DATA = {"backup-restore", "backup-drop-old", "backup-prune"}
+TELLS_SECRETS = {"compare-env"}
+OF_ROOT_ALONE = {"ground", "prepare"}
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_an_administrator_who_has_become_the_deploy_user_only_does_what_data_can_be_lost_by(
+def test_an_administrator_who_has_become_the_deploy_user_only_does_what_a_deploy_key_may_not(
     operation: Operation,
 ) -> None:
-    if operation.value in LOSES_DATA | {"hello"}:
+    if operation.value in LOSES_DATA | TELLS_SECRETS | {"hello"}:
         refuse_operation(Way.UPKEEP, operation, guarded=lambda: True)
     else:
         with pytest.raises(Refused, match="does not answer"):
@@ -117,7 +119,7 @@ def test_a_forced_command_serves_and_opens_no_other_way(asked: str) -> None:
 @pytest.mark.parametrize("operation", Operation)
 def test_root_deploys_nothing(operation: Operation) -> None:
     kept = {"hello", "configure", "trust", "set-trust", "install_unit", "doctor", "set-sealed-env"}
-    if operation.value in kept:
+    if operation.value in kept | OF_ROOT_ALONE:
         refuse_operation(Way.ADMIN, operation, guarded=lambda: True)
     else:
         with pytest.raises(Refused, match="does not answer"):
@@ -126,9 +128,13 @@ def test_root_deploys_nothing(operation: Operation) -> None:
 
 @pytest.mark.parametrize("operation", Operation)
 def test_where_an_administrator_keeps_the_host_the_deploy_key_changes_nothing_of_it(operation: Operation) -> None:
+    if operation.value in OF_ROOT_ALONE:
+        with pytest.raises(Refused, match="only an administrator may"):
+            refuse_operation(Way.DEPLOY, operation, guarded=lambda: False)
+        return
     refuse_operation(Way.DEPLOY, operation, guarded=lambda: False)
     kept = {"configure", "set-trust", "install_unit", "set-sealed-env"}
-    if operation.value in kept | LOSES_DATA:
+    if operation.value in kept | LOSES_DATA | TELLS_SECRETS:
         with pytest.raises(Refused, match="only an administrator may"):
             refuse_operation(Way.DEPLOY, operation, guarded=lambda: True)
     else:

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from fairway.engine.backups import actions
+from fairway.engine.backups import actions, recording, snapshot
 from fairway.engine.backups.flow import program
 from fairway.engine.backups.postgres import Command
 from fairway.engine.backups.snapshot import Facts, Moment, take_moment
 from fairway.engine.backups.store import Backup, Reason, Store
-from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.errors import Cancelled, Failed
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
@@ -92,7 +92,7 @@ def test_a_failure_is_put_on_record_while_the_store_is_free(layout: Layout, monk
 
     free: list[bool] = []
     monkeypatch.setattr(actions, "_take", take)
-    monkeypatch.setattr(actions, "_append", append)
+    monkeypatch.setattr(recording, "append", append)
     with pytest.raises(Failed, match="could not be taken") as failed:
         _create(layout)
     assert failed.value.why == "nothing can be written there"
@@ -106,7 +106,7 @@ def test_a_failure_that_is_not_on_record_says_so(layout: Layout, monkeypatch: py
 
     deployment: list[Lock] = []
     monkeypatch.setattr(actions, "_take", take)
-    monkeypatch.setattr(actions, "_RECORD_PATIENCE_S", 0.0)
+    monkeypatch.setattr(recording, "_PATIENCE_S", 0.0)
     with pytest.raises(Failed) as failed:
         _create(layout)
     deployment[0].release()
@@ -121,8 +121,29 @@ class Gone(Server):
         return Command([sys.executable, "-c", "import sys; sys.exit('the server closed the connection')"], {})
 
 
+class Silent(Server):
+    """A psql whose server accepts the connection and says nothing."""
+
+    def command(self, *args: object, **options: object) -> Command:
+        return Command([sys.executable, "-c", "import sys; sys.stdin.read(); sys.stdin.close()"], {})
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "_ANSWER_S", 0.0)
+    with pytest.raises(Failed, match="does not answer"), take_moment(Silent(), "fairway-backup", lambda: None):
+        pass
+
+
+def test_whoever_cancels_does_not_wait_for_the_database() -> None:
+    def cancelled() -> None:
+        raise Cancelled("somebody asked for it to stop")
+
+    with pytest.raises(Cancelled), take_moment(Silent(), "fairway-backup", cancelled):
+        pass
+
+
 def test_a_session_that_is_lost_is_told_by_what_psql_said() -> None:
-    with pytest.raises(Failed) as failed, take_moment(Gone(), "fairway-backup"):
+    with pytest.raises(Failed) as failed, take_moment(Gone(), "fairway-backup", lambda: None):
         pass
     assert failed.value.why == "the server closed the connection"
     facts = Facts("0", "shop", 170000, 170000, 1, 1)
@@ -131,5 +152,5 @@ def test_a_session_that_is_lost_is_told_by_what_psql_said() -> None:
         moment = Moment(running, Gone(), facts)
         moment.count()
         with pytest.raises(Failed, match="could not be counted") as failed:
-            moment.counted()
+            moment.counted(lambda: None)
     assert failed.value.why == "the server closed the connection"

@@ -54,13 +54,25 @@ def test_the_backup_of_a_deployment_stays_as_long_as_its_release(layout: Layout)
 def test_one_that_a_drill_found_unsound_does_not_push_a_good_one_out(layout: Layout) -> None:
     bad, good = backup(0), backup(1)
     ledger = Ledger(layout.ledger)
-    ledger.append(action="drill", outcome="succeeded", backup=bad.id)
+    ledger.append(action="drill", outcome="succeeded", backup=bad.id, restored=True)
     ledger.append(action="drill", outcome="failed", backup=bad.id, unsound=False)
     assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, False]
     ledger.append(action="drill", outcome="failed", backup=bad.id, unsound=True)
     assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, True]
-    ledger.append(action="drill", outcome="succeeded", backup=bad.id)
+    # Its bytes are those that were written, which is not what was wrong with it.
+    ledger.append(action="drill", outcome="succeeded", backup=bad.id, restored=False)
+    assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, True]
+    ledger.append(action="drill", outcome="succeeded", backup=bad.id, restored=True)
     assert [one.stays for one in decide(layout, ONE, [bad, good])] == [True, False]
+
+
+def test_one_that_was_found_unsound_stays_until_a_drill_has_restored_a_newer_one(layout: Layout) -> None:
+    newest, newer, bad = backup(0), backup(1), backup(2)
+    ledger = Ledger(layout.ledger)
+    ledger.append(action="drill", outcome="failed", backup=bad.id, unsound=True)
+    assert [one.stays for one in decide(layout, ONE, [newest, newer, bad])] == [True, False, True]
+    ledger.append(action="drill", outcome="succeeded", backup=newer.id, restored=True)
+    assert [one.stays for one in decide(layout, ONE, [newest, newer, bad])] == [True, True, False]
 
 
 def test_a_host_without_backups_has_nothing_to_decide(layout: Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,10 +68,18 @@ def test_a_year_s_last_week_is_not_mistaken_for_the_next_year_s() -> None:
 def test_a_bad_one_counts_for_no_rule_and_never_takes_a_good_one_s_place() -> None:
     backups = [
         Candidate("bad-new", NOW - timedelta(hours=1), good=False),
-        Candidate("good", NOW - timedelta(hours=2)),
+        Candidate("good", NOW - timedelta(hours=2), tried=True),
         Candidate("bad-old", NOW - timedelta(hours=3), good=False),
     ]
     assert staying(backups, Keep(1, 0, 0, 0)) == ["bad-new", "good"]
+
+
+def test_a_bad_one_stays_until_a_newer_one_was_restored_and_that_one_stays_with_the_newest() -> None:
+    newest, newer = Candidate("newest", NOW), Candidate("newer", NOW - timedelta(hours=1))
+    bad, old = Candidate("bad", NOW - timedelta(hours=2), good=False), Candidate("old", NOW - timedelta(hours=3))
+    assert staying([newest, newer, bad, old], NONE) == ["newest", "bad"]
+    assert staying([newest, newer, bad, replace(old, tried=True)], NONE) == ["newest", "bad", "old"]
+    assert staying([newest, replace(newer, tried=True), bad, old], NONE) == ["newest", "newer"]
 
 
 def test_while_nothing_is_good_nothing_goes() -> None:
@@ -102,15 +111,18 @@ def test_one_from_the_future_stays_and_counts_for_no_rule() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 10**6), st.booleans()), max_size=40),
+    st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), st.booleans()), max_size=40),
     st.builds(Keep, *(st.integers(0, 8) for _ in range(4))),
     st.integers(0, 10**6),
 )
 def test_the_newest_good_one_never_goes_and_pruning_again_takes_nothing_more(
-    minutes: list[tuple[int, bool]], policy: Keep, moment: int
+    minutes: list[tuple[int, bool, bool]], policy: Keep, moment: int
 ) -> None:
     start = at("2025-01-01 00:00")
-    backups = [Candidate(str(n), start + timedelta(minutes=m), good) for n, (m, good) in enumerate(minutes)]
+    backups = [
+        Candidate(str(n), start + timedelta(minutes=m), good, good and tried)
+        for n, (m, good, tried) in enumerate(minutes)
+    ]
     now = start + timedelta(minutes=moment)
     first = {one.id for one in keep(backups, policy, now) if one.stays}
     good = [one for one in backups if one.good]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from fairway.engine.backups.drill import refuse_full, refuse_other_rows
-from fairway.engine.backups.offsite import Piece, copy_missing, place_of
+from fairway.engine.backups.offsite import Copied, Piece, copy_missing, place_of, tags_of, whole_copies
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.scratch import run_scratch
 from fairway.engine.backups.standing import Last, warnings
@@ -101,15 +102,18 @@ def test_rows_that_differ_fail_a_drill_by_name() -> None:
 def test_a_drill_that_would_fill_the_disk_is_not_begun() -> None:
     known = backup(0)
     refuse_full(known, None)
-    refuse_full(known, int(known.database_bytes * 1.5))
+    needed = int(known.database_bytes * 1.5) + 2**30
+    refuse_full(known, needed)
     with pytest.raises(Failed, match="no room for the drill"):
-        refuse_full(known, int(known.database_bytes * 1.5) - 1)
+        refuse_full(known, needed - 1)
 
 
 def test_the_scratch_server_has_no_network_and_is_limited() -> None:
     argv = run_scratch("fairway-shop-production-drill", "sha256:abc")
     assert {"--network=none", "--memory=1g", "--pids-limit=200", "--security-opt=no-new-privileges"} <= set(argv)
     assert not [word for word in argv if word.startswith(("--publish", "--volume", "--privileged"))]
+    # The log of what is restored does not take as much again of a disk that may be the one that serves.
+    assert {"wal_level=minimal", "max_wal_senders=0", "max_wal_size=256MB"} <= set(argv)
 
 
 @pytest.mark.parametrize(
@@ -167,26 +171,79 @@ def test_a_tool_finds_what_it_needs_in_its_environment_and_nothing_else(
     assert not {"OTHER", "SECRET_OF_SOMEBODY"} & set(env)
 
 
-class _Forgetful:
-    """A place that says yes to every copy and keeps only some."""
+class _Place:
+    """A place that says yes to every copy and keeps only some, and beside which backups may be removed."""
 
-    def __init__(self, loses: str = "") -> None:
+    def __init__(self, loses: str = "", removes: tuple[Piece, str] | None = None) -> None:
         self.kept: list[str] = ["1"]
         self.loses = loses
+        self.removes = removes
 
-    def there(self) -> set[str]:
+    def there(self, pieces: Sequence[Piece]) -> set[str]:
         return set(self.kept)
 
     def copy(self, piece: Piece) -> None:
+        self._pass("copy")
+        if not piece.here:
+            raise Failed(f"{piece.id} could not be copied", why="no such file or directory")
         if piece.id != self.loses:
             self.kept.append(piece.id)
 
     def check(self, pieces: Sequence[Piece]) -> None:
-        pass
+        self._pass("check")
+        if not all(piece.here for piece in pieces):
+            raise Failed("a copy is not what the backup is", why="file not found")
+
+    def _pass(self, moment: str) -> None:
+        if self.removes is not None and self.removes[1] == moment:
+            self.removes[0].metadata.unlink(missing_ok=True)
 
 
-def test_what_is_missing_is_copied_the_oldest_first_and_looked_for_again() -> None:
-    pieces = [Piece(one, (Path(one),)) for one in ("3", "2", "1")]
-    assert copy_missing(_Forgetful(), pieces) == ("2", "3")
+def _pieces(directory: Path) -> list[Piece]:
+    found = [Piece(one, directory / f"{one}.dump", directory / f"{one}.json", 1) for one in ("3", "2", "1")]
+    for piece in found:
+        for file in piece.files:
+            file.write_bytes(b"x")
+    return found
+
+
+def test_what_is_missing_is_copied_the_oldest_first_and_looked_for_again(tmp_path: Path) -> None:
+    pieces = _pieces(tmp_path)
+    assert copy_missing(_Place(), pieces) == Copied(("2", "3"), ("1", "2", "3"))
     with pytest.raises(Failed, match="no copy of 3 is there"):
-        copy_missing(_Forgetful(loses="3"), pieces)
+        copy_missing(_Place(loses="3"), pieces)
+
+
+@pytest.mark.parametrize(("gone", "moment"), [("2", "copy"), ("2", "check"), ("1", "copy"), ("1", "check")])
+def test_what_the_retention_takes_while_it_is_copied_is_left_out(tmp_path: Path, gone: str, moment: str) -> None:
+    pieces = _pieces(tmp_path)
+    removed = next(piece for piece in pieces if piece.id == gone)
+    assert "3" in copy_missing(_Place(removes=(removed, moment)), pieces).copied
+
+
+def test_a_copy_that_cannot_be_made_is_told_where_the_backup_is_still_here(tmp_path: Path) -> None:
+    class Full(_Place):
+        def copy(self, piece: Piece) -> None:
+            raise Failed("no room there")
+
+    with pytest.raises(Failed, match="no room there"):
+        copy_missing(Full(), _pieces(tmp_path))
+
+
+def test_a_snapshot_is_a_copy_only_when_both_files_in_it_are_whole(tmp_path: Path) -> None:
+    snapshots = json.dumps(
+        [{"id": f"s{one}", "tags": ["fairway", one]} for one in ("1", "2", "3")] + [{"id": "s0", "tags": None}]
+    )
+    matches = {
+        "s1": [("1.dump", 1), ("1.json", 9)],
+        "s2": [("2.json", 9)],  # restic could not read the dump: exit code 3
+        "s3": [("3.dump", 0), ("3.json", 9)],
+        "s0": [("2.dump", 1), ("2.json", 9)],
+    }
+    found = json.dumps(
+        [
+            {"snapshot": name, "hits": len(files), "matches": [{"path": f"/b/{n}", "size": size} for n, size in files]}
+            for name, files in matches.items()
+        ]
+    )
+    assert whole_copies(_pieces(tmp_path), tags_of(snapshots), found) == {"1"}

@@ -79,6 +79,13 @@ def test_metadata_that_cannot_be_read_is_told_and_keeps_its_dump(tmp_path: Path)
     assert (store.list(), store.unreadable(), store.sweep()) == ((), (BACKUP.id,), ())
 
 
+def test_a_list_has_of_the_tables_their_number_and_their_rows_in_all() -> None:
+    row = replace(BACKUP, tables={"public.users": 3, "public.bookings": 4}).as_row()
+    assert (row["id"], row["tables"], row["rows"]) == (BACKUP.id, 2, 7)
+    uncounted = replace(BACKUP, tables=None).as_row()
+    assert (uncounted["tables"], uncounted["rows"]) == (None, None)
+
+
 def test_metadata_comes_back_as_it_was_written() -> None:
     assert Backup.parse(Fields(BACKUP.as_json(), "backup")) == BACKUP
     with pytest.raises(Invalid, match="tables"):
@@ -119,6 +126,16 @@ def test_what_is_no_url_of_a_database_is_refused_without_a_word_of_it(url: str) 
     with pytest.raises(Invalid) as refused:
         connection_of({"DATABASE_URL": url}, "DATABASE_URL")
     assert "secret" not in str(refused.value)
+
+
+def test_a_connection_to_a_database_elsewhere_is_kept_alive_by_the_program_that_has_it() -> None:
+    beside = Beside("postgres:18", "net", {"PGHOST": "db", "PGDATABASE": "app"}, {})
+    alive = "--dbname=keepalives_idle=30 keepalives_interval=10 keepalives_count=6"
+    assert beside.command("pg_dump").argv[-1] == alive
+    # It has the last word on where to connect, and leaves the name to the environment.
+    loading = beside.command("pg_restore", ["--dbname=other"], database="other")
+    assert (loading.argv[-2:], loading.env["PGDATABASE"]) == (["--dbname=other", alive], "other")
+    assert alive not in beside.command("pg_restore", ["--file=/dev/null"]).argv
 
 
 def test_the_pg_keys_stand_beside_each_other() -> None:
@@ -226,6 +243,48 @@ def test_a_program_that_ended_early_is_told_by_its_exit_code() -> None:
         for _ in range(100):
             short.write(b"x" * 100_000)
         assert (short.finish(), short.said()) == (3, "no\n")
+
+
+def _saying(script: str) -> Command:
+    return Command(["sh", "-c", script], dict(os.environ))
+
+
+def test_a_line_is_waited_for_no_longer_than_said_and_what_stands_after_it_is_not_lost() -> None:
+    def never() -> None:
+        pass
+
+    with program(_saying("printf 'one\\ntwo\\nthr'; exec sleep 60"), stdout=subprocess.PIPE) as slow:
+        assert [slow.read_line(never, timeout_s=10) for _ in range(2)] == [b"one\n", b"two\n"]
+        with pytest.raises(TimeoutError):
+            slow.read_line(never, timeout_s=0)
+        slow.process.kill()
+        assert slow.read_all(never) == b"thr"
+
+
+def test_whoever_waits_for_a_line_or_an_end_can_be_told_to_stop() -> None:
+    class Stop(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    with program(_saying("exec sleep 60"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as endless:
+        with pytest.raises(Stop):
+            endless.read_line(stop, timeout_s=60)
+        with pytest.raises(Stop):
+            endless.read_all(stop)
+        with pytest.raises(Stop):
+            endless.finish(stop)
+
+
+def test_only_whole_lines_are_taken_of_what_was_said_by_now() -> None:
+    with program(
+        _saying("printf 'one\\ntw'; read -r _; echo o"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as half:
+        assert half.read_line(lambda: None, timeout_s=10) == b"one\n"
+        assert half.lines_by_now() == []
+        half.finish()
+        assert (half.lines_by_now(), half.lines_by_now()) == ([b"two"], [])
 
 
 def test_only_public_keys_are_arguments_of_age() -> None:

@@ -16,7 +16,7 @@ from fairway.engine.files import in_memory
 from fairway.engine.layout import Layout
 from fairway.engine.model import reading_instead
 from fairway.engine.releases import StoredRelease
-from fairway.engine.settings import describe
+from fairway.engine.settings import describe, describe_for_comparison
 from fairway.engine.state import Occupant, State
 
 SECRET = "hunter2hunter2"
@@ -125,7 +125,7 @@ def test_an_encrypted_file_of_somebody_else_is_told_as_a_plain_one_is(
 def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_path: Path) -> None:
     rules = EnvironmentFile(".env.production", ("A", "B"), (), (Condition("D", "A"),))
     _file(tmp_path, f"A={SECRET}\nC='{SECRET} x'\nD=\n")
-    own = describe(Layout(tmp_path), rules, None)
+    own = describe(Layout(tmp_path), rules)
     rows = {row["key"]: (row["state"], row["rule"], row["needed"], row["length"]) for row in own["keys"]}
     assert rows == {
         "A": ("present", "required", "required", 14),
@@ -140,7 +140,7 @@ def test_a_description_tells_everything_of_the_settings_but_their_values(tmp_pat
 def test_a_line_of_a_value_that_runs_on_is_not_taken_for_a_key(tmp_path: Path) -> None:
     rules = EnvironmentFile(".env.production", ("A",))
     _file(tmp_path, f"A=1\nB='-----BEGIN\n{SECRET}=\n{SECRET}X==\n'\n")
-    found = describe(Layout(tmp_path), rules, None)
+    found = describe(Layout(tmp_path), rules)
     assert [row["key"] for row in found["keys"]] == ["A"]
     assert found["unnamed"] == 2
     assert [problem["line"] for problem in found["problems"]] == [2, 5]
@@ -154,7 +154,8 @@ def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Pa
         (tmp_path / host).mkdir()
         _file(tmp_path / host, f"A={SECRET}\nB={SECRET}\n")
         for key in (None, b"x" * 32, b"y" * 32):
-            found = describe(Layout(tmp_path / host), rules, key)
+            where = Layout(tmp_path / host)
+            found = describe(where, rules) if key is None else describe_for_comparison(where, rules, key)
             made[f"{host} {key!r}"] = [row["fingerprint"] for row in found["keys"]]
     shared, once_more = made[f"one {b'x' * 32!r}"], made[f"one {b'y' * 32!r}"]
     assert shared == made[f"two {b'x' * 32!r}"]
@@ -168,7 +169,7 @@ def test_fingerprints_of_two_hosts_compare_only_with_a_key_for_both(tmp_path: Pa
 @pytest.mark.parametrize("key", [b"", b"x" * 31, b"x" * 33])
 def test_a_key_for_a_comparison_has_one_size(tmp_path: Path, key: bytes) -> None:
     with pytest.raises(Invalid, match="32 bytes"):
-        describe(Layout(tmp_path), EnvironmentFile(".env.production", ()), key)
+        describe_for_comparison(Layout(tmp_path), EnvironmentFile(".env.production", ()), key)
 
 
 def test_another_file_than_that_of_the_release_that_serves_is_not_compared(
@@ -180,10 +181,10 @@ def test_another_file_than_that_of_the_release_that_serves_is_not_compared(
     State(occupant, None).write(layout.state)
     for name in (".env.other", ".env.production"):
         _file(layout.deploy_path, "A=1\n").rename(layout.deploy_path / name)
-    assert describe(layout, release.env, b"x" * 32)["file"] == ".env.production"
+    assert describe_for_comparison(layout, release.env, b"x" * 32)["file"] == ".env.production"
     with pytest.raises(Refused, match=r"\.env\.other is not compared"):
-        describe(layout, EnvironmentFile(".env.other", ()), b"x" * 32)
-    assert describe(layout, EnvironmentFile(".env.other", ()), None)["file"] == ".env.other"
+        describe_for_comparison(layout, EnvironmentFile(".env.other", ()), b"x" * 32)
+    assert describe(layout, EnvironmentFile(".env.other", ()))["file"] == ".env.other"
 
 
 def test_a_plain_file_and_an_encrypted_one_together_are_refused(tmp_path: Path) -> None:

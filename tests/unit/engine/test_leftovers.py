@@ -14,6 +14,7 @@ from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.fields import Fields
 from fairway.engine.contract.leftovers import Leftovers
 from fairway.engine.contract.manifest import Release, parse_release
+from fairway.engine.contract.protocol import Outcome
 from fairway.engine.database import Database
 from fairway.engine.leftovers import (
     Found,
@@ -21,6 +22,7 @@ from fairway.engine.leftovers import (
     _why,
     clear,
     clear_script,
+    outcome_of,
     read_scan,
     refuse_unnamed,
     scan_script,
@@ -134,6 +136,12 @@ def test_without_an_answer_it_is_not_said_that_nothing_was_changed(answer: Compl
     with pytest.raises(Uncertain) as caught:
         clear(Answering(answer, Failed("the database does not answer")), PLACES, ONE)
     assert caught.value.why.endswith("; a scan afterwards said: the database does not answer")
+
+
+def test_a_clearing_of_which_nobody_heard_the_end_has_not_failed_on_the_record() -> None:
+    assert outcome_of(Uncertain("it is not known")) is Outcome.UNKNOWN
+    assert outcome_of(Failed("nothing was changed")) is Outcome.FAILED
+    assert outcome_of(Refused("something else by now")) is Outcome.FAILED
 
 
 def test_an_error_and_a_late_end_have_changed_nothing_and_a_commit_counts_however_it_ends() -> None:

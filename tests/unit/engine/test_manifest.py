@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairway.engine.contract.errors import FairwayError, Invalid
-from fairway.engine.contract.manifest import NamedRelease, Release, parse_release
+from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion
+from fairway.engine.contract.manifest import (
+    Migration,
+    MigratorKind,
+    NamedRelease,
+    Release,
+    Verdict,
+    parse_release,
+)
 from fairway.engine.contract.names import Digest, Repository, Tag
 
 
@@ -20,15 +27,74 @@ def test_a_manifest_is_read_back_as_it_was_written(release: Release) -> None:
     assert named.name == Digest.of(release.to_bytes())
 
 
-@pytest.mark.parametrize("key", ["author", "ci_run", "images.app.config", "images.app.platforms", "migrations.files"])
-def test_what_may_be_empty_must_still_be_said(release: Release, key: str) -> None:
-    document = part = json.loads(release.to_bytes())
-    *path, last = key.split(".")
-    for step in path:
-        part = part[step]
-    del part[last]
+#: What releases did not say in the first version, by the part that says it now.
+_CAME_LATER = {
+    "": ("author", "source", "ci_run", "migrations", "soak", "leftovers"),
+    "images.app": ("config", "platforms"),
+    "images.migrator": ("config", "platforms"),
+    "compose": ("database_service",),
+    "readiness": ("listen_s",),
+    "env": ("optional", "when"),
+}
+
+
+def _part(document: dict[str, Any], path: str) -> dict[str, Any]:
+    for step in filter(None, path.split(".")):
+        document = document[step]
+    return document
+
+
+def _as_first_written(release: Release) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(release.to_bytes())
+    for path, keys in _CAME_LATER.items():
+        for key in keys:
+            _part(document, path).pop(key, None)
+    return document
+
+
+def test_a_release_of_the_first_version_means_what_it_meant_then(release: Release) -> None:
+    old = parse_release(json.dumps(_as_first_written(release)).encode())
+    assert (old.author, old.source, old.ci_run, old.leftovers) == (None, None, None, ())
+    assert (old.app.config, dict(old.app.platforms), old.compose.database_service) == (None, {}, None)
+    assert (old.env.optional, old.env.when) == ((), ())
+    assert (old.migrations.kind, old.migrations.shipped, dict(old.migrations.files)) == (None, (), {})
+    assert (old.soak.for_s, old.soak.canary) == (0.0, ())
+    assert (old.tag, old.app.digest, old.bundle) == (release.tag, release.app.digest, release.bundle)
+    assert parse_release(old.to_bytes()) == old
+
+
+@pytest.mark.parametrize("key", ["author", "soak", "leftovers", "migrations.files", "migrations.kind", "env.when"])
+def test_a_key_that_came_later_may_be_absent_for_itself(release: Release, key: str) -> None:
+    document = json.loads(release.to_bytes())
+    path, _, last = key.rpartition(".")
+    del _part(document, path)[last]
+    parse_release(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("key", ["tag", "images.app.digest", "migrations.attempts", "soak.for_s", "env.required"])
+def test_a_key_that_was_always_there_is_missed(release: Release, key: str) -> None:
+    document = json.loads(release.to_bytes())
+    path, _, last = key.rpartition(".")
+    del _part(document, path)[last]
     with pytest.raises(Invalid, match=f"{last}' is missing"):
         parse_release(json.dumps(document).encode())
+
+
+def test_what_a_migration_replaces_is_said_only_where_it_replaces(release: Release) -> None:
+    def made(*replaces: str) -> Release:
+        one = Migration("0002", Digest.of(b"one"), Verdict.EXPAND, Verdict.EXPAND, replaces=replaces)
+        return replace(release, migrations=replace(release.migrations, kind=MigratorKind.SQL, shipped=(one,)))
+
+    assert b"replaces" not in made().to_bytes()
+    assert parse_release(made("0001", "0001b").to_bytes()).migrations.shipped[0].replaces == ("0001", "0001b")
+
+
+def test_a_newer_format_is_told_from_a_mistake(release: Release) -> None:
+    document = {**json.loads(release.to_bytes()), "format": 2}
+    with pytest.raises(OtherVersion) as caught:
+        parse_release(json.dumps(document).encode())
+    assert "written by a newer Fairway" in caught.value.what
+    assert "fairway bootstrap" in caught.value.hint
 
 
 def test_a_manifest_says_all_there_is_to_say(release: Release) -> None:
@@ -100,6 +166,8 @@ def _change(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_ship(_shipped(verdict="fine")), "expand, contract, review"),
         (_ship(_shipped(words="x" * 501)), "words"),
         (_ship(_shipped(parents=["", "0001"])), "parents"),
+        (_ship(_shipped(replaces=["a\nb"])), "replaces"),
+        (_ship(_shipped(replaces="0001")), "replaces"),
         (_change("compose", "file", to="../docker-compose.yml"), "file"),
         (_change("compose", "file", to=".fairway/host.json"), "file"),
         (_change("compose", "app_port", to=70000), "app_port"),

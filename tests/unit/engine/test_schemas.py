@@ -65,7 +65,9 @@ def said(release: Release) -> Release:
             release.migrations,
             files={"migrations/versions/0001 größe.sql": DIGEST},
             kind=MigratorKind.ALEMBIC,
-            shipped=(Migration("0002", DIGEST, Verdict.EXPAND, Verdict.REVIEW, "only adds größe", ("0001",)),),
+            shipped=(
+                Migration("0002", DIGEST, Verdict.EXPAND, Verdict.REVIEW, "only adds größe", ("0001",), ("0000",)),
+            ),
         ),
         soak=replace(release.soak, canary=(5, 25)),
         env=replace(

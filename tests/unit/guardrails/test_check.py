@@ -21,9 +21,9 @@ RULE = {"guardrails/no-log.yml": NO_LOG}
 def checked(root: Path, *paths: str, known: tuple[baseline.Entry, ...] = ()) -> Report:
     config = load(root / "fairway.toml")
     table = config.guardrails
-    ruleset = rules.load(root, table.path, table.presets)
+    ruleset = rules.load(root, table.path, table.presets, rules.places(config))
     tracked = files.tracked(root, table.include, table.exclude)
-    return check(root, ruleset, tracked, [root / path for path in paths], known)
+    return check(config, ruleset, tracked, [root / path for path in paths], known)
 
 
 def told(report: Report) -> list[tuple[str, int, str]]:

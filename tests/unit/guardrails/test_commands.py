@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,10 @@ SARIF: dict[str, Any] = {
 
 
 def guardrails(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([FAIRWAY, "guardrails", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    environ = {key: value for key, value in os.environ.items() if key != "GITHUB_ACTIONS"}
+    return subprocess.run(
+        [FAIRWAY, "guardrails", *arguments], cwd=root, env=environ, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_finding_refuses_with_its_line_and_what_to_do(tmp_path: Path) -> None:

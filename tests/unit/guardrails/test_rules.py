@@ -92,8 +92,10 @@ def test_an_unknown_preset_is_refused_and_the_known_are_named(tmp_path: Path) ->
 
 def test_presets_stand_beside_the_repositorys_own_rules_and_beside_each_other(tmp_path: Path) -> None:
     written(tmp_path, {"guardrails/a.yml": NO_LOG})
-    ruleset = rules.load(tmp_path, "guardrails", rules.preset_names())
-    assert len(ruleset.rules) == 7
+    places = {"compose.file": "compose.yml", "build.dockerfile": "Dockerfile"}
+    ruleset = rules.load(tmp_path, "guardrails", rules.preset_names(), places)
+    assert len({rule.origin.split("/")[0] for rule in ruleset.rules}) == 1 + len(rules.preset_names())
+    assert ruleset.rule("compose-build").files[0] == "compose.yml"
     assert ruleset.rule("no-log").origin == "guardrails/a.yml"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -152,3 +153,61 @@ def test_a_new_file_begins_with_what_it_is() -> None:
 def test_no_file_makes_it_fail_otherwise(content: bytes) -> None:
     with suppress(FairwayError):
         read_accepted(content, "v")
+
+
+def test_a_person_can_say_what_was_squashed() -> None:
+    one = source(EXPANDS, "0003_squashed")
+    said = replace(word(one, Verdict.EXPAND), replaces=("0001", "0002"))
+
+    found = assess([one], [said])
+
+    assert found.ready
+    assert found.migrations[0].as_migration().replaces == ("0001", "0002")
+
+
+def test_what_the_file_says_of_its_parts_and_what_a_person_says_count_together() -> None:
+    one = replace(source(EXPANDS), replaces=("a", "b"))
+    said = replace(word(one, Verdict.EXPAND), replaces=("b", "c"))
+
+    assert assess([one], [said]).migrations[0].replaces == ("a", "b", "c")
+
+
+def test_the_word_on_an_edited_squash_is_void_with_its_parts() -> None:
+    one = source(EXPANDS)
+    said = replace(word(source(UNCLEAR), Verdict.EXPAND), replaces=("a",))
+
+    found = assess([one], [said])
+
+    assert found.migrations[0].replaces == ()
+    assert not found.ready
+
+
+def test_what_is_there_was_not_squashed() -> None:
+    old, new = source(EXPANDS, "0001"), source(EXPANDS, "0002")
+    said = replace(word(new, Verdict.EXPAND), replaces=("0001",))
+
+    (fault,) = assess([old, new], [said]).faults
+
+    assert fault.message == "0002 is said to stand for 0001, which is there"
+
+
+@pytest.mark.parametrize("replaces", ['"0001"', "[1]", '["a\\nb"]', '["0005"]', '[" "]'])
+def test_parts_that_cannot_be_are_refused_with_the_line(replaces: str) -> None:
+    text = (
+        f'\n[[accepted]]\nmigration = "0005"\nsha256 = "{"0" * 64}"\nverdict = "expand"\nreason = "r"\n'
+        f"replaces = {replaces}\n"
+    )
+
+    with pytest.raises(Invalid, match=r"v\.toml, line 2"):
+        read_accepted(text.encode(), "v.toml")
+
+
+def test_parts_are_written_and_kept_when_the_word_is_said_again() -> None:
+    one = source(EXPANDS)
+    said = replace(word(one, Verdict.EXPAND), replaces=("a", "b"))
+    written = write_accepted(b"", [said])
+
+    again = write_accepted(written, [word(one, Verdict.CONTRACT)])
+
+    assert read_accepted(again, "v")[0].replaces == ("a", "b")
+    assert read_accepted(again, "v")[0].verdict is Verdict.CONTRACT

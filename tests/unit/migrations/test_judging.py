@@ -97,6 +97,12 @@ def test_a_text_that_cannot_be_read_is_one_review_that_says_why(text: str, line:
         ("SET statement_timeout = '0.4 ms'", Verdict.REVIEW),
         ("SET statement_timeout = '300us'", Verdict.REVIEW),
         ("SET statement_timeout = '0x0'", Verdict.REVIEW),
+        ("SET lock_timeout = '10min'", Verdict.REVIEW),
+        ("SET lock_timeout = 60001", Verdict.REVIEW),
+        ("SET lock_timeout = '1min'", Verdict.EXPAND),
+        ("SET statement_timeout = '2h'", Verdict.REVIEW),
+        ("SET statement_timeout = '30min'", Verdict.EXPAND),
+        ("SET LOCAL lock_timeout FROM CURRENT", Verdict.REVIEW),
         ("SET lock_timeout TO DEFAULT", Verdict.EXPAND),
         ("SET application_name = 'psql'", Verdict.REVIEW),
         ("SET statement_timeout = 5000", Verdict.EXPAND),
@@ -109,6 +115,25 @@ def test_a_text_that_cannot_be_read_is_one_review_that_says_why(text: str, line:
 )
 def test_what_looks_like_something_harmless_is_not_taken_for_it(sql: str, verdict: Verdict) -> None:
     assert worst(one.verdict for one in judge_sql(sql)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("sql", "rule"),
+    [
+        ("SET lock_timeout = 0", "lifts-limit"),
+        ("SET LOCAL statement_timeout = '1d'", "lifts-limit"),
+        ("SELECT set_config('lock_timeout', '0', true)", "lifts-limit"),
+        ("SELECT pg_catalog.SET_CONFIG('Lock_Timeout', '0', true)", "lifts-limit"),
+        ("SELECT set_config(name, '0', true) FROM pg_settings", "lifts-limit"),
+        ("INSERT INTO log (line) SELECT set_config('statement_timeout', '0', false)", "lifts-limit"),
+        ("SELECT set_config('lock_timeout', '3s', true)", "calls-function"),
+        ("SELECT set_config('search_path', 'side', true)", "calls-function"),
+        ("SET search_path = side", "other-setting"),
+    ],
+)
+def test_a_migration_that_lifts_its_own_limits_is_for_a_person_who_is_told_why(sql: str, rule: str) -> None:
+    (one,) = judge_sql(sql)
+    assert (one.verdict, one.rule) == (Verdict.REVIEW, rule)
 
 
 def test_many_rows_are_no_deep_expression() -> None:

@@ -412,7 +412,9 @@ def django(operations: str, more: str = "") -> Source:
 
 def _module(operations: str, needs: str, more: str = "") -> str:
     return (
-        "from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n"
+        "from django.contrib.postgres.operations import TrigramExtension\n"
+        "from django.contrib.postgres.fields import ArrayField\n"
+        "from django.db import migrations, models\nfrom somewhere import fields, more\n\n\nclass Migration(migrations.Migration):\n"
         f"    dependencies = [{needs}]\n    operations = [{operations}]\n{more}"
     )
 
@@ -425,7 +427,6 @@ def _module(operations: str, needs: str, more: str = "") -> str:
         ("migrations.RenameField('item', 'id', 'key')", ['ALTER TABLE "items" RENAME COLUMN "id" TO "key"']),
         ("migrations.RenameField('item', 'title', 'label')", []),
         ("migrations.DeleteModel('Item')", ['DROP TABLE "items" CASCADE']),
-        ("migrations.RenameModel('Item', 'Thing')", []),
         ("migrations.AlterModelTable('item', None)", ['ALTER TABLE "items" RENAME TO "a_item"']),
         ("migrations.AlterModelOptions('item', {'ordering': ['title']})", []),
         (
@@ -475,10 +476,130 @@ def test_what_operations_plainly_do_becomes_sql(operations: str, sql: list[str])
         "migrations.AddField('item', 'a', models.TextField(null=True)), "
         "migrations.AddConstraint('item', models.UniqueConstraint(fields=['a'], name='u', nulls_distinct=False))",
         "*more",
+        "more.RenameField('item', 'title', 'label')",
+        "TextField()",
+        "migrations.AddField('item', 'a', fields.TextField(null=True))",
+        "migrations.AddField('item', 'a', ArrayField(fields.TextField(), null=True))",
+        "migrations.AddIndex('item', models.UniqueIndex(fields=['title'], name='i'))",
+        "migrations.AddIndex('item', fields.Index(fields=['title'], name='i'))",
+        "migrations.AlterModelOptions('item', {MANAGED: False})",
+        "migrations.AlterModelOptions('item', {**more})",
+        # By Django's version, the columns of items_tags are renamed or not.
+        "migrations.RenameModel('Item', 'Thing')",
     ],
 )
 def test_what_operations_do_not_plainly_do_is_for_a_person(operations: str) -> None:
     assert verdict(django(operations)) is Verdict.REVIEW
+
+
+_LINKED = (
+    "migrations.CreateModel('Owner', [('id', models.BigAutoField(primary_key=True)), "
+    "('code', models.CharField(max_length=9, unique=True))]), "
+    "migrations.CreateModel('Other', [('id', models.BigAutoField(primary_key=True))]), "
+    "migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True)), "
+    "('n', models.IntegerField()), ('owner', models.ForeignKey('Owner', models.CASCADE)), "
+    "('user', models.ForeignKey('auth.User', models.CASCADE)), "
+    "('loose', models.ForeignKey('Owner', models.CASCADE, db_constraint=False))])"
+)
+
+
+def _chain(*steps: str, mores: tuple[str, ...] = ()) -> list[Source]:
+    """Read migrations of one app that follow each other."""
+    files = {
+        f"a/migrations/{n:04}.py": _module(step, f"('a', '{n - 1:04}')" if n else "", mores[n] if mores else "")
+        for n, step in enumerate(steps)
+    }
+    return list(read_named(DJANGO, files))
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, to_field='code')"),
+        ("owner", "models.ForeignKey('Other', models.CASCADE)"),
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, db_constraint=False)"),
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, db_column='who')"),
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, null=True)"),
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, db_index=False)"),
+        ("owner", "models.OneToOneField('Owner', models.CASCADE)"),
+        ("owner", "models.BigIntegerField(db_column='owner_id')"),
+        ("owner", "models.ManyToManyField('Owner')"),
+        ("owner", "models.ForeignKey('Owner', models.CASCADE, db_collation='C')"),
+        ("loose", "models.BigIntegerField(db_column='loose_id', db_index=True)"),
+        ("loose", "models.ForeignKey('Other', models.CASCADE, db_constraint=False)"),
+        ("loose", "models.ForeignKey('Owner', models.CASCADE, db_constraint=False, to_field='code')"),
+        ("user", "models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)"),
+        ("n", "models.BigIntegerField()"),
+        ("n", "models.PositiveIntegerField()"),
+        ("n", "models.IntegerField(db_column='m')"),
+        ("n", "models.IntegerField(null=True)"),
+        ("n", "models.IntegerField(unique=True)"),
+        ("n", "models.IntegerField(primary_key=True)"),
+        ("n", "models.IntegerField(db_default=1)"),
+        ("n", "models.CharField(max_length=9)"),
+        ("n", "fields.IntegerField()"),
+    ],
+)
+def test_a_field_that_becomes_something_else_is_never_an_expansion(name: str, field: str) -> None:
+    changed = _chain(_LINKED, f"migrations.AlterField('item', '{name}', {field})")[1]
+    assert verdict(changed) is not Verdict.EXPAND
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("owner", "models.ForeignKey('a.owner', models.PROTECT, related_name='items')"),
+        ("user", "models.ForeignKey('auth.User', models.CASCADE, verbose_name='whose')"),
+        ("n", "models.IntegerField('how many', default=3)"),
+    ],
+)
+def test_a_field_that_stays_what_it_is_to_the_database_is_one(name: str, field: str) -> None:
+    changed = _chain(_LINKED, f"migrations.AlterField('item', '{name}', {field})")[1]
+    assert verdict(changed) is Verdict.EXPAND
+
+
+_BACK = "migrations.AlterField('item', 'n', models.IntegerField())"
+
+
+@pytest.mark.parametrize(
+    ("unclear", "more"),
+    [
+        ("more.Invented('item')", ""),
+        ("*more", ""),
+        ("migrations.AlterField('item', 'n', fields.Money())", ""),
+        ("migrations.AlterField('item', 'n', make())", ""),
+        ("migrations.AlterField('item', NAME, models.BigIntegerField())", ""),
+        ("migrations.SeparateDatabaseAndState([], more)", ""),
+        ("migrations.RunSQL(make(), state_operations=more)", ""),
+        (
+            "migrations.RunSQL(make(), state_operations=[migrations.AlterField('item', 'n', models.BigIntegerField())])",
+            "",
+        ),
+        ("", "    def mutate_state(self, state, preserve=True):\n        pass\n"),
+    ],
+)
+def test_what_was_changed_by_something_unreadable_is_not_known_afterwards(unclear: str, more: str) -> None:
+    _, _, back, again = _chain(_LINKED, unclear, _BACK, _BACK, mores=("", more, "", ""))
+    assert verdict(back) is not Verdict.EXPAND
+    assert verdict(again) is Verdict.EXPAND  # by then it is known again
+
+
+def test_a_program_leaves_the_fields_what_they_are() -> None:
+    assert verdict(_chain(_LINKED, "migrations.RunPython(forwards)", _BACK)[2]) is Verdict.EXPAND
+
+
+def test_a_relation_to_a_model_that_took_over_a_name_is_for_a_person() -> None:
+    swapped = "migrations.RenameModel('Owner', 'Former'), migrations.CreateModel('Owner', [('id', models.AutoField())])"
+    pointed = "migrations.AlterField('item', 'owner', models.ForeignKey('Owner', models.CASCADE))"
+    assert verdict(_chain(_LINKED, swapped, pointed)[2]) is Verdict.REVIEW
+
+
+def test_fields_that_are_unique_together_follow_a_new_name() -> None:
+    together = "migrations.AlterUniqueTogether('item', {('n', 'owner')})"
+    renamed = (
+        "migrations.RenameField('item', 'n', 'm'), migrations.AddField('item', 'n', models.IntegerField(null=True))"
+    )
+    assert verdict(_chain(_LINKED, together, renamed, together)[3]) is Verdict.CONTRACT
 
 
 _DROPS = "[migrations.RunSQL('DROP TABLE items')]"
@@ -530,7 +651,7 @@ def test_a_migration_whose_operations_may_come_from_elsewhere_is_for_a_person(he
             "circle: db/a/migrations/1.py, db/b/migrations/1.py",
         ),
         ({"a/migrations/1.py": "x = 1"}, "has no class Migration"),
-        ({"a/migrations/1.py": _module("", "make()")}, "line 5: a dependency cannot be read"),
+        ({"a/migrations/1.py": _module("", "make()")}, "line 8: a dependency cannot be read"),
     ],
 )
 def test_apps_that_do_not_fit_together_are_refused_with_the_file(files: dict[str, str], said: str) -> None:
@@ -556,7 +677,23 @@ def test_a_squashed_migration_stands_for_those_that_are_gone() -> None:
         "a/migrations/3.py": _module("", "('a', '2')"),
     }
 
-    assert [one.parents for one in read_named(DJANGO, files)] == [(), ("a.1_squashed",)]
+    first, second = read_named(DJANGO, files)
+    assert (first.parents, second.parents) == ((), ("a.1_squashed",))
+    assert (first.replaces, second.replaces) == (("a.1", "a.2"), ())
+
+
+def test_a_squashed_migration_beside_what_it_replaces_changes_nothing_for_those_after_it() -> None:
+    def altered(to: str) -> str:
+        return f"migrations.AlterField('item', 'n', models.{to}())"
+
+    files = {
+        "a/migrations/1.py": _module(_LINKED, ""),
+        "a/migrations/2.py": _module("", "('a', '1')"),
+        "a/migrations/3.py": _module(altered("BigIntegerField"), "('a', '2')"),
+        "a/migrations/zz_squashed.py": _module(_LINKED, "", "    replaces = [('a', '1'), ('a', '2')]\n"),
+        "a/migrations/zzz.py": _module(altered("IntegerField"), "('a', '3'), ('a', 'zz_squashed')"),
+    }
+    assert verdict(read_named(DJANGO, files)[-1]) is Verdict.CONTRACT
 
 
 # -- whatever there is

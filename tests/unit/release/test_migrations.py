@@ -158,6 +158,15 @@ def test_a_contract_cannot_be_accepted_as_an_expansion(judged: Config) -> None:
     assert not (judged.root / "db/verdicts.toml").exists()
 
 
+def test_what_a_migration_was_squashed_from_is_said_of_a_single_one_and_shipped(judged: Config) -> None:
+    accept(judged, ["2"], Verdict.CONTRACT, "squashed", everything=False, replaces=["0a", "0b"])
+    assert [one.replaces for one in read_shipped(judged).migrations] == [(), ("0a", "0b")]
+    with pytest.raises(Invalid, match="1 is still there"):
+        accept(judged, ["2"], Verdict.CONTRACT, "squashed", everything=False, replaces=["1"])
+    with pytest.raises(Invalid, match="name the one migration"):
+        accept(judged, ["1", "2"], Verdict.CONTRACT, "squashed", everything=False, replaces=["0a"])
+
+
 def test_only_what_came_since_a_commit_is_judged(judged: Config, git: Git) -> None:
     assert not lint(judged, "HEAD").refused
     assert lint(judged, "HEAD~1").refused

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairway.secrets.comparing import compare, needed_and_missing, unexpected
+from fairway.secrets.comparing import compare, names_only, needed_and_missing, unexpected
 
 
 def row(key: str, state: str = "present", fingerprint: str = "", rule: str = "required") -> dict[str, Any]:
@@ -29,6 +29,12 @@ def test_two_hosts_compare_by_name_and_fingerprint(
 ) -> None:
     (found,) = compare(first, second)
     assert (found.equal, found.one_sided) == (equal, one_sided)
+
+
+def test_without_fingerprints_nothing_is_said_of_values() -> None:
+    first, second = [row("A", fingerprint="x"), row("B")], [row("A", fingerprint="y")]
+    found = compare(names_only(first), names_only(second))
+    assert [(one.key, one.equal, one.one_sided) for one in found] == [("B", None, True), ("A", None, False)]
 
 
 def test_what_only_one_has_comes_first() -> None:

@@ -112,20 +112,33 @@ def update(layout: Layout, host: HostConfig, keys: Keys, *, by_admin: bool) -> l
 
     A file is touched only when something of Fairway's is or was to be in it.
     """
-    deploy = [key for key in keys.keys if key.role is Role.DEPLOY]
-    lines = [forced_line(layout, host, key.name, key.public) for key in deploy if key.valid]
-    valid = {key.public for key in deploy if key.valid}
-    gone = {key.public for key in deploy if not key.valid} - valid
+    lines, gone = _wanted(layout, host, keys)
     with as_deploy_user(layout):
         path = _path(layout)
         before = _read(path)
-        after = rewrite(before, f"fairway:{host.project}:{host.environment}", lines, gone)
+        after = rewrite(before, _mark(host), lines, gone)
         if after == before:
             return []
         refuse_lockout(after, by_admin=by_admin)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_atomically(path, after.encode(errors="surrogateescape"))
     return [f"{path} now has {len(lines)} of Fairway's keys", *_told(before, gone)]
+
+
+def check(layout: Layout, host: HostConfig, keys: Keys) -> str:
+    """Say for the doctor how many keys speak the protocol. Raises ``Failed`` when the file is not as the keys say."""
+    lines, gone = _wanted(layout, host, keys)
+    with as_deploy_user(layout):
+        path = _path(layout)
+        before = _read(path)
+    if not lines and not gone:
+        return "no deploy key was given yet: fairway keys add <environment> <name> <file> --role deploy"
+    if rewrite(before, _mark(host), lines, gone) != before:
+        raise Failed(
+            f"{path} was changed: it is not what the keys of this host say",
+            hint="fairway bootstrap <environment>",
+        )
+    return f"{len(lines)} of Fairway's keys in {path}"
 
 
 def shell_keys(layout: Layout) -> list[str]:
@@ -149,6 +162,18 @@ def shells(text: str) -> list[Line]:
     for line in parse(text):
         first.setdefault(line.blob, line)
     return [line for line in first.values() if line.opens_shell]
+
+
+def _wanted(layout: Layout, host: HostConfig, keys: Keys) -> tuple[list[str], set[PublicKey]]:
+    """Return Fairway's lines, and the keys that must stand on no line at all."""
+    deploy = [key for key in keys.keys if key.role is Role.DEPLOY]
+    lines = [forced_line(layout, host, key.name, key.public) for key in deploy if key.valid]
+    valid = {key.public for key in deploy if key.valid}
+    return lines, {key.public for key in deploy if not key.valid} - valid
+
+
+def _mark(host: HostConfig) -> str:
+    return f"fairway:{host.project}:{host.environment}"
 
 
 def _told(before: str, gone: Collection[PublicKey]) -> list[str]:

@@ -20,13 +20,23 @@ _FOR_ADMIN = frozenset(
         Operation.INSTALL_UNIT,
         Operation.DOCTOR,
         Operation.SET_SEALED_ENV,
+        Operation.GROUND,
+        Operation.PREPARE,
     }
 )
-# What data can be lost by. On a guarded host only an administrator, become the deploy user, can start ``upkeep``.
+# What root alone can see and change, whoever keeps the engine.
+_FOR_ADMIN_ALONE = {
+    Operation.GROUND: "look at what this host is made of",
+    Operation.PREPARE: "change what this host is made of",
+}
+# What data can be lost by, and what tells more than a deployment needs. On a guarded host only an
+# administrator, become the deploy user, can start ``upkeep``.
 _FOR_UPKEEP = {
     Operation.BACKUP_RESTORE: "put a backup in the place of what this host has",
     Operation.BACKUP_DROP_OLD: "drop a database of this host",
     Operation.BACKUP_PRUNE: "remove backups of this host",
+    # Whoever chose the key of a comparison can go on guessing at a short value elsewhere, as fast as they like.
+    Operation.COMPARE_ENV: "compare the values of this host's settings with another's",
 }
 _KEPT = {
     **_FOR_UPKEEP,
@@ -61,8 +71,13 @@ def refuse_operation(way: Way, operation: Operation, *, guarded: Callable[[], bo
     if way is Way.UPKEEP and operation not in (*_FOR_UPKEEP, Operation.HELLO):
         raise Refused(
             f"this connection does not answer {operation.value!r}",
-            why="it is for what data can be lost by, and no more",
+            why="it is for what data can be lost by, or settings be guessed from, and no more",
             hint="ask as the deploy user",
+        )
+    if way is Way.DEPLOY and operation in _FOR_ADMIN_ALONE:
+        raise Refused(
+            f"only an administrator may {_FOR_ADMIN_ALONE[operation]}",
+            hint="go in as the administrator: environments.<name>.admin in fairway.toml",
         )
     if way is Way.DEPLOY and operation in _KEPT and guarded():
         raise Refused(

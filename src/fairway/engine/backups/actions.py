@@ -11,6 +11,7 @@ from fairway.engine import clock, docker
 from fairway.engine.accept import settle
 from fairway.engine.backups.checking import verify as check_backup
 from fairway.engine.backups.postgres import SESSION, locate
+from fairway.engine.backups.recording import append, record, unrecorded
 from fairway.engine.backups.restoring import Restore
 from fairway.engine.backups.retaining import decide
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
@@ -21,13 +22,10 @@ from fairway.engine.contract.protocol import Outcome
 from fairway.engine.gate.hold import refuse_held
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
-from fairway.engine.ledger import Ledger
 from fairway.engine.lock import HOUSEKEEPING, Lock, deploying
 from fairway.engine.state import read_state
 
 Notice = Callable[[str], None]
-
-_RECORD_PATIENCE_S = 900.0
 
 
 def create(layout: Layout, host: HostConfig, args: Fields, notice: Notice) -> dict[str, Any]:
@@ -73,9 +71,9 @@ def create_backup(
     # The store is free again: a deployment that waits for it holds the lock that this needs.
     if backup is None:
         assert failed is not None
-        raise unrecorded(failed, _record(layout, by, begun, error=failed, **facts))
+        raise unrecorded(failed, record(layout, by, begun, error=failed, **facts))
     facts.update(sha256=backup.sha256, size_bytes=backup.size_bytes, encrypted=bool(backup.encrypted_to), pruned=gone)
-    problem = _record(layout, by, begun, **facts)
+    problem = record(layout, by, begun, **facts)
     return {
         "backup": backup.as_json(),
         "pruned": gone,
@@ -105,7 +103,7 @@ def show(layout: Layout, host: HostConfig, args: Fields) -> dict[str, Any]:
     except FairwayError:
         kept = ()
     return {
-        "backups": [{**backup.as_json(), "file": str(store.path(backup))} for backup in store.list()],
+        "backups": [{**backup.as_row(), "file": str(store.path(backup))} for backup in store.list()],
         "unreadable": list(store.unreadable()),
         "old_databases": list(kept),
         "keep": host.backups.keep,
@@ -148,9 +146,9 @@ def restore(layout: Layout, host: HostConfig, args: Fields, notice: Notice) -> d
                 names = _restore(layout, host, notice).run(backup, identity, by=by, now=new_id())
             except (FairwayError, OSError) as error:
                 failed = as_error(error, f"the backup {backup.id} could not be restored")
-                _append(layout, begun, **entry, outcome=Outcome.FAILED.value, error=failed.as_json())
+                append(layout, begun, **entry, outcome=Outcome.FAILED.value, error=failed.as_json())
                 raise failed from None
-            _append(layout, begun, **entry, outcome=Outcome.SUCCEEDED.value, database=names.database, kept=names.old)
+            append(layout, begun, **entry, outcome=Outcome.SUCCEEDED.value, database=names.database, kept=names.old)
     finally:
         lock.release()
     active = read_state(layout.state).active
@@ -181,7 +179,7 @@ def settle_restore(layout: Layout, host: HostConfig, notice: Notice) -> None:
         return
     outcome = Outcome.SUCCEEDED if in_use else Outcome.FAILED
     facts = {"database": names.database, **({"kept": names.old} if in_use else {})}
-    _append(layout, begun, action="restore", by=names.by, backup=names.backup, outcome=outcome.value, **facts)
+    append(layout, begun, action="restore", by=names.by, backup=names.backup, outcome=outcome.value, **facts)
     notice(
         f"the interrupted restore of {names.backup} had put it in use"
         if in_use
@@ -199,7 +197,7 @@ def drop_old(layout: Layout, host: HostConfig, args: Fields) -> dict[str, Any]:
     try:
         settle(layout, host, lambda line: None)
         _restore(layout, host, lambda line: None).drop(name)
-        _append(layout, begun, action="drop-old", by=by, outcome=Outcome.SUCCEEDED.value, database=name)
+        append(layout, begun, action="drop-old", by=by, outcome=Outcome.SUCCEEDED.value, database=name)
     finally:
         lock.release()
     return {"dropped": name}
@@ -223,7 +221,7 @@ def prune(layout: Layout, host: HostConfig, args: Fields) -> dict[str, Any]:
         store.sweep()
         gone = _prune(layout, host, store)
     if gone:
-        _record(layout, by, begun, action="backup-prune", pruned=gone)
+        record(layout, by, begun, action="backup-prune", pruned=gone)
     return {"goes": gone, "stays": [one.id for one in store.list()]}
 
 
@@ -291,29 +289,3 @@ def _restore(layout: Layout, host: HostConfig, notice: Notice) -> Restore:
 
 def _env(layout: Layout) -> Mapping[str, str]:
     return docker.environment(layout.docker_config)
-
-
-def _record(layout: Layout, by: str, begun: float, *, error: FairwayError | None = None, **facts: Any) -> str | None:
-    """Put it on the record, within the host's lock; return what kept it from that."""
-    outcome = Outcome.FAILED if error else Outcome.SUCCEEDED
-    told = {"error": error.as_json()} if error else {}
-    try:
-        lock = Lock.acquire(layout.lock, by=by, purpose=HOUSEKEEPING, wait_s=_RECORD_PATIENCE_S)
-    except Locked as busy:
-        return f"it is not on the record, as the host was not free: {busy.what}"
-    try:
-        _append(layout, begun, by=by, outcome=outcome.value, **facts, **told)
-    finally:
-        lock.release()
-    return None
-
-
-def unrecorded(error: FairwayError, problem: str | None) -> FairwayError:
-    """Have an error say, too, that it is not on the record."""
-    if problem is not None:
-        error.why = f"{error.why}; {problem}" if error.why else problem
-    return error
-
-
-def _append(layout: Layout, begun: float, **facts: Any) -> None:
-    Ledger(layout.ledger).append(seconds=round(clock.monotonic() - begun, 3), **facts)

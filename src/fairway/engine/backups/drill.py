@@ -7,17 +7,25 @@ counted and held against those that were counted in the dump's own snapshot.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fairway.engine import clock
-from fairway.engine.backups.checking import refuse_altered, refuse_newer_dump, send, verify
+from fairway.engine.backups.checking import (
+    Unsound,
+    refuse_altered,
+    refuse_newer_dump,
+    refuse_unreadable,
+    send,
+    verify,
+)
 from fairway.engine.backups.flow import Report
+from fairway.engine.backups.gauge import watched
 from fairway.engine.backups.postgres import Postgres
 from fairway.engine.backups.scratch import image_for, scratch
 from fairway.engine.backups.snapshot import COUNT
+from fairway.engine.backups.space import restored_bytes
 from fairway.engine.backups.store import Backup, Store
 from fairway.engine.contract.errors import Failed, Refused
 from fairway.engine.process import Check
@@ -26,7 +34,6 @@ _DATABASE = "drill"
 _COUNT_S = 6 * 3600.0
 _SHOWN = 5
 _MARGIN = 1.5
-_NO_SPACE = "o space left on device"
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,6 @@ class Drilled:
         return {**self.__dict__, "took": dict(self.took)}
 
 
-class Unsound(Failed):
-    """The backup itself is at fault, and not the host that it was tried on."""
-
-
 def refuse_locked(backup: Backup, identity: str | None) -> None:
     """Raise ``Refused`` for an encrypted backup without a key to open it."""
     if backup.encrypted_to and identity is None:
@@ -68,8 +71,7 @@ def check_only(
 ) -> Drilled:
     """Compare an encrypted backup with its digest and look at its header: all that can be done without its key."""
     begun = clock.monotonic()
-    with _blamed():
-        verify(store, backup, database, None, env, report=report, check=check)
+    verify(store, backup, database, None, env, report=report, check=check)
     return Drilled(False, False, 0, 0, {"check": _since(begun)})
 
 
@@ -87,14 +89,13 @@ def drill(
     """Restore a backup into a PostgreSQL called ``name`` that is removed afterwards, and count it.
 
     Raises ``Refused`` without the key of an encrypted one, ``Unsound`` for one that is
-    damaged, cannot be restored, or gives other rows than it was taken from, and ``Failed``
-    where it could not be tried.
+    damaged, cannot be read, or gives other rows than it was taken from, and ``Failed`` where
+    it could not be tried, or was ended before it filled the disk.
     """
     refuse_locked(backup, identity)
     took: dict[str, float] = {}
     begun = clock.monotonic()
-    with _blamed():
-        refuse_altered(store, backup)
+    refuse_altered(store, backup)
     took["check"], begun = _since(begun), clock.monotonic()
     report("its bytes are those that were written; starting a PostgreSQL for it")
     with scratch(name, image_for(database), env) as trial:
@@ -103,13 +104,14 @@ def drill(
         took["start"], begun = _since(begun), clock.monotonic()
         arguments = ["--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={_DATABASE}"]
         command = trial.command("pg_restore", arguments, database=_DATABASE)
-        code, said = send(store, backup, command, identity, env, report=report, check=check)
+        with watched(trial, check) as watching:
+            code, said = send(store, backup, command, identity, env, report=report, check=watching)
         if code != 0:
-            kind = Failed if _NO_SPACE in said else Unsound
-            raise kind(
-                f"the backup {backup.id} cannot be restored",
+            refuse_unreadable(store, backup, trial, identity, env, report=report, check=check)
+            raise Failed(
+                f"the backup {backup.id} could not be restored here",
                 why=trial.clean(said) or f"pg_restore ended with {code}",
-                hint="take a new one and try that: fairway backup create <environment>",
+                hint="its bytes are right and can be read: look at what is said, and try it again",
             )
         took["restore"], begun = _since(begun), clock.monotonic()
         report("restored; counting")
@@ -123,17 +125,18 @@ def drill(
 
 def refuse_full(backup: Backup, free_bytes: int | None) -> None:
     """Raise ``Failed`` where the restored database would fill the disk that the one in use may lie on, too."""
-    if free_bytes is not None and free_bytes < backup.database_bytes * _MARGIN:
+    needed = restored_bytes(backup.database_bytes, _MARGIN)
+    if free_bytes is not None and free_bytes < needed:
         raise Failed(
             "there is no room for the drill",
-            why=f"the database takes {backup.database_bytes / 2**20:.0f} MiB, half as much is to stay free beside it,"
-            f" and {free_bytes / 2**20:.0f} MiB are free where Docker keeps its volumes",
+            why=f"the database takes {backup.database_bytes / 2**20:.0f} MiB, with what it needs beside that"
+            f" {needed / 2**20:.0f} MiB, and {free_bytes / 2**20:.0f} MiB are free where Docker keeps its volumes",
             hint="free some space there; nothing was restored",
         )
 
 
 def refuse_other_rows(identity: str, expected: Mapping[str, int], found: Mapping[str, int]) -> None:
-    """Raise ``Failed`` naming the tables whose rows are not those of the dump's snapshot."""
+    """Raise ``Unsound`` naming the tables whose rows are not those of the dump's snapshot."""
     differing = [
         f"{table}: {_rows(found.get(table))}, not {_rows(expected.get(table))}"
         for table in sorted({*expected, *found})
@@ -146,14 +149,6 @@ def refuse_other_rows(identity: str, expected: Mapping[str, int], found: Mapping
             why="; ".join(differing[:_SHOWN]) + more,
             hint="take a new one and try that: fairway backup create <environment>",
         )
-
-
-@contextmanager
-def _blamed() -> Iterator[None]:
-    try:
-        yield
-    except Failed as error:
-        raise Unsound(error.what, why=error.why, hint=error.hint) from None
 
 
 def _rows(count: int | None) -> str:

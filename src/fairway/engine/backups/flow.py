@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Callable
 
 from fairway.engine import clock
@@ -32,6 +32,8 @@ class Program:
 
     process: subprocess.Popen[bytes]
     complaints: IO[bytes]
+    #: What was read of its standard output and not handed out yet.
+    _rest: bytes = field(default=b"", repr=False)
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -64,9 +66,54 @@ class Program:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
 
-    def finish(self) -> int:
-        """Tell it that there is no more, wait for its end and return its exit code."""
+    def read_line(self, check: Check, *, timeout_s: float) -> bytes:
+        """Return the next line it says, what there is of one when it ends before that.
+
+        Raises ``TimeoutError`` when ``timeout_s`` has passed, or what ``check`` raises.
+        """
+        deadline = clock.monotonic() + timeout_s
+        while b"\n" not in self._rest:
+            chunk = self._read(check, deadline)
+            if not chunk:
+                break
+            self._rest += chunk
+        line, newline, self._rest = self._rest.partition(b"\n")
+        return line + newline
+
+    def read_all(self, check: Check) -> bytes:
+        """Return everything that it says until it ends, however long that takes. Raises what ``check`` raises."""
+        chunks = [self._rest]
+        while chunk := self._read(check):
+            chunks.append(chunk)
+        self._rest = b""
+        return b"".join(chunks)
+
+    def lines_by_now(self) -> list[bytes]:
+        """Return the whole lines that it has said and nobody has taken yet, without waiting for more."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.stdout, selectors.EVENT_READ)
+            while selector.select(0) and (chunk := os.read(self.stdout.fileno(), _CHUNK_BYTES)):
+                self._rest += chunk
+        *lines, self._rest = self._rest.split(b"\n")
+        return lines
+
+    def _read(self, check: Check, deadline: float | None = None) -> bytes:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.stdout, selectors.EVENT_READ)
+            while True:
+                check()
+                if selector.select(_CHECK_EVERY_S):
+                    return os.read(self.stdout.fileno(), _CHUNK_BYTES)
+                if deadline is not None and clock.monotonic() > deadline:
+                    raise TimeoutError
+
+    def finish(self, check: Check | None = None) -> int:
+        """Tell it that there is no more, wait for its end and return its exit code. Raises what ``check`` raises."""
         self.close()
+        while check is not None:
+            check()
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(_CHECK_EVERY_S)
         return self.process.wait()
 
 

@@ -31,20 +31,40 @@ _NO_REPOSITORY, _WRONG_PASSWORD = 10, 12
 
 @dataclass(frozen=True)
 class Piece:
-    """One backup as it lies here: its dump and its metadata."""
+    """One backup as it lies here: its dump, of which the size is known, and its metadata."""
 
     id: str
-    files: tuple[Path, ...]
+    dump: Path
+    metadata: Path
+    size_bytes: int
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Both files."""
+        return self.dump, self.metadata
+
+    @property
+    def here(self) -> bool:
+        """Say whether it is still here: the retention may take it at any moment."""
+        return all(file.exists() for file in self.files)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a run has copied, and what has a copy after it."""
+
+    copied: tuple[str, ...]
+    there: tuple[str, ...]
 
 
 class Place(Protocol):
     """Where copies are, by whatever tool: the least that makes a copy and proves it."""
 
-    def there(self) -> set[str]:
-        """Return the ids of the backups that have a copy."""
+    def there(self, pieces: Sequence[Piece]) -> set[str]:
+        """Return the ids of those of the backups that have a whole copy."""
 
     def copy(self, piece: Piece) -> None:
-        """Make a copy."""
+        """Make a copy. Raises ``Failed``, also when a file could not be read."""
 
     def check(self, pieces: Sequence[Piece]) -> None:
         """Have the tool check what is there. Raises ``Failed``."""
@@ -78,40 +98,74 @@ def place_of(layout: Layout, offsite: Offsite, name: str) -> Place:
     return Restic(name, env, redact)
 
 
-def copy_missing(place: Place, pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """Copy what is not there yet, the oldest first, have it checked and look again; return the ids.
+def copy_missing(place: Place, pieces: Sequence[Piece]) -> Copied:
+    """Copy what is not there yet, the oldest first, have it checked and look again.
 
-    Raises ``Failed`` when a copy cannot be made, or is not there afterwards.
+    What the retention takes meanwhile is left out. Raises ``Failed`` when a copy cannot be
+    made, or is not there afterwards.
     """
-    there = place.there()
+    there = place.there(pieces)
     missing = sorted((piece for piece in pieces if piece.id not in there), key=lambda piece: piece.id)
-    for piece in missing:
-        place.copy(piece)
-    place.check(pieces)
-    lost = {piece.id for piece in pieces} - place.there()
+    copied = tuple(piece.id for piece in missing if _copy(place, piece))
+    pieces = _check(place, pieces)
+    there = place.there(pieces)
+    lost = {piece.id for piece in pieces} - there
     if lost:
         raise Failed(f"no copy of {', '.join(sorted(lost))} is there, though the tool made them")
-    return tuple(piece.id for piece in missing)
+    return Copied(copied, tuple(sorted(there)))
+
+
+def _copy(place: Place, piece: Piece) -> bool:
+    """Copy a backup; return False when it has gone from here."""
+    try:
+        if piece.here:
+            place.copy(piece)
+    except FairwayError:
+        if piece.here:
+            raise
+    return piece.here
+
+
+def _check(place: Place, pieces: Sequence[Piece]) -> list[Piece]:
+    """Have what is there checked; return what is still here."""
+    while True:
+        here = [piece for piece in pieces if piece.here]
+        try:
+            place.check(here)
+        except FairwayError:
+            if all(piece.here for piece in here):
+                raise
+        else:
+            return [piece for piece in here if piece.here]
 
 
 class Restic:
-    """A restic repository; every backup is a snapshot, found again by its tags."""
+    """A restic repository; every backup is a snapshot, found again by its tags.
+
+    restic makes a snapshot also of what it could read a part of (exit code 3), so a
+    snapshot is a copy only when the files in it are whole.
+    """
 
     def __init__(self, name: str, env: Mapping[str, str], redact: Redactor) -> None:
         self._name = name
         self._env = env
         self._redact = redact
 
-    def there(self) -> set[str]:
-        """Return the ids that have a snapshot; make the repository when there is none."""
+    def there(self, pieces: Sequence[Piece]) -> set[str]:
+        """Return the ids that have a whole snapshot; make the repository when there is none."""
         done = self._run(restic_snapshots(self._name), _LOOK_S)
         if done.returncode == _NO_REPOSITORY or "Is there a repository at the following location?" in done.stderr:
             self._must(["restic", "init", "--quiet"], _LOOK_S, "the repository could not be made")
             return set()
         if done.returncode != 0:
             raise self._failed("the repository for copies cannot be read", done)
-        tags = (tag for snapshot in json.loads(done.stdout or "[]") for tag in snapshot.get("tags") or ())
-        return {tag for tag in tags if tag != _MARK}
+        tags = tags_of(done.stdout)
+        if not {piece.id for piece in pieces} & {tag for of_one in tags.values() for tag in of_one}:
+            return set()
+        found = self._run(restic_find(self._name), _LOOK_S)
+        if found.returncode != 0:
+            raise self._failed("the repository for copies cannot be read", found)
+        return whole_copies(pieces, tags, found.stdout)
 
     def copy(self, piece: Piece) -> None:
         """Make a snapshot of a backup."""
@@ -148,18 +202,19 @@ class Rclone:
         self._env = env
         self._redact = redact
 
-    def there(self) -> set[str]:
+    def there(self, pieces: Sequence[Piece]) -> set[str]:
         """Return the ids whose metadata is there: it is copied after its dump."""
         done = self._run(["rclone", "lsf", "--files-only", self._directory])
         if done.returncode == 3:  # "directory not found"
             return set()
         if done.returncode != 0:
             raise self._failed("the place for copies cannot be read", done)
-        return {name[: -len(".json")] for name in done.stdout.splitlines() if name.endswith(".json")}
+        names = set(done.stdout.splitlines())
+        return {piece.id for piece in pieces if piece.metadata.name in names and piece.dump.name in names}
 
     def copy(self, piece: Piece) -> None:
         """Copy a backup's files, its metadata last."""
-        for file in sorted(piece.files, key=lambda path: path.suffix == ".json"):
+        for file in piece.files:
             done = self._run(["rclone", "copyto", str(file), f"{self._directory}/{file.name}"])
             if done.returncode != 0:
                 raise self._failed(f"{piece.id} could not be copied", done)
@@ -186,6 +241,34 @@ class Rclone:
 def restic_snapshots(name: str) -> list[str]:
     """List the snapshots of a host's backups as JSON."""
     return ["restic", "snapshots", "--json", "--host", name, "--tag", _MARK]
+
+
+def restic_find(name: str) -> list[str]:
+    """List the files in all snapshots of a host's backups, with their sizes, as JSON."""
+    return ["restic", "find", "--json", "--host", name, "--tag", _MARK, "*.dump", "*.dump.age", "*.json"]
+
+
+def tags_of(snapshots: str) -> dict[str, set[str]]:
+    """Read what ``restic snapshots`` lists: the tags of each snapshot, by its whole name."""
+    return {str(one.get("id")): set(one.get("tags") or ()) for one in json.loads(snapshots or "[]")}
+
+
+def whole_copies(pieces: Sequence[Piece], tags: Mapping[str, set[str]], found: str) -> set[str]:
+    """Return the ids of those of which some snapshot has the metadata, and the dump in its size.
+
+    ``found`` is what ``restic find`` says.
+    """
+    whole = set()
+    for snapshot in json.loads(found or "[]"):
+        files = {Path(str(match.get("path"))).name: match.get("size", 0) for match in snapshot.get("matches") or ()}
+        for piece in pieces:
+            if (
+                piece.id in tags.get(str(snapshot.get("snapshot")), ())
+                and files.get(piece.dump.name) == piece.size_bytes
+                and files.get(piece.metadata.name)
+            ):
+                whole.add(piece.id)
+    return whole
 
 
 def restic_backup(name: str, piece: Piece) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from fairway.engine import docker
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.drivers.containers import Containers
 from fairway.engine.envfile import read_env
@@ -26,6 +27,7 @@ from fairway.engine.state import read_state
 
 SESSION = "fairway-backup"
 _PATIENCE_S = 60.0
+_FETCH_PATIENCE_S = 900.0
 SERVICE_LABEL = "com.docker.compose.service"
 # What of a URL's query means the same to libpq; the rest is for the application's own driver.
 _QUERY = {"sslmode": "PGSSLMODE", "host": "PGHOST", "port": "PGPORT"}
@@ -34,6 +36,13 @@ _IN_CONTAINER = (
     'export PGPASSWORD="${POSTGRES_PASSWORD:-}" PGUSER="${POSTGRES_USER:-postgres}" PGAPPNAME="$1"'
     ' PGDATABASE="${2:-${POSTGRES_DB:-${POSTGRES_USER:-postgres}}}"; shift 2; exec "$0" "$@"'
 )
+# Without a connection pg_restore only reads; these have one always.
+_CONNECTING = ("psql", "pg_dump")
+_DBNAME = "--dbname="
+# A connection waits for hours while rows are counted or an index is built; whatever lies between forgets it sooner.
+# libpq takes these from no variable of the environment. Source: PostgreSQL's manual, "Parameter Key Words".
+_KEEPALIVE = "keepalives_idle=30 keepalives_interval=10 keepalives_count=6"
+_FREE = 'df -Pk "${PGDATA:-/var/lib/postgresql}" | tail -n 1'
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1")
 
 
@@ -85,6 +94,13 @@ class Postgres(abc.ABC):
             {"session": session},
         )
 
+    def gauge(self) -> Command | None:
+        """Return how to ask, by a line each time, what is free where the server keeps its data.
+
+        :func:`free_of` reads each answer. None where that cannot be asked.
+        """
+        return None
+
     def clean(self, text: str) -> str:
         """Return the end of what a program said, without secrets."""
         return Redactor({})(text.strip()[-800:])
@@ -103,10 +119,13 @@ class InContainer(Postgres):
 
     def free_bytes(self) -> int | None:
         """Return what is free where the server keeps its data, None when it does not say."""
-        script = 'df -Pk "${PGDATA:-/var/lib/postgresql}" | tail -n 1'
-        done = run(["docker", "exec", self.container, "sh", "-c", script], env=self.env, timeout_s=_PATIENCE_S)
-        words = done.stdout.split()
-        return int(words[3]) * 1024 if len(words) > 3 and words[3].isdigit() else None
+        done = run(["docker", "exec", self.container, "sh", "-c", _FREE], env=self.env, timeout_s=_PATIENCE_S)
+        return free_of(done.stdout)
+
+    def gauge(self) -> Command:
+        # It ends by itself with its input, also when the engine is lost.
+        words = ["sh", "-c", f"while read -r _; do {_FREE}; done"]
+        return Command(["docker", "exec", "--interactive", self.container, *words], self.env)
 
 
 @dataclass(frozen=True)
@@ -123,14 +142,24 @@ class Beside(Postgres):
         if database:
             connection["PGDATABASE"] = database
         passed = [word for key in connection for word in ("--env", key)]
+        words = list(arguments)
+        if program in _CONNECTING or any(word.startswith(_DBNAME) for word in words):
+            # The database's name stays in the environment; the last of these options counts.
+            words.append(_DBNAME + _KEEPALIVE)
         argv = [
             *("docker", "run", "--rm", "--interactive", "--pull", "missing", "--network", self.network),
-            *("--entrypoint", program, *passed, self.image, *arguments),
+            *("--entrypoint", program, *passed, self.image, *words),
         ]
         return Command(argv, {**connection, **self.docker_env})
 
     def clean(self, text: str) -> str:
         return Redactor(self.connection)(super().clean(text))
+
+
+def free_of(line: str) -> int | None:
+    """Read the bytes that are free from a line of ``df -Pk``, None when it does not say."""
+    words = line.split()
+    return int(words[3]) * 1024 if len(words) > 3 and words[3].isdigit() else None
 
 
 def connection_of(settings: Mapping[str, str], key: str) -> dict[str, str]:
@@ -218,7 +247,21 @@ def _beside(layout: Layout, host: HostConfig, external: External, containers: Co
     except ValueError:
         networks = {}
     network = next(iter(networks), "host")
+    _fetch(containers, external.client_image)
     return Beside(external.client_image, network, connection_of(settings, external.url_key), containers.env())
+
+
+def _fetch(containers: Containers, image: str) -> None:
+    """Have the client's image here before anything is asked: no answer is waited for as long as that may take."""
+    if containers.run(docker.inspect_image(image)).returncode == 0:
+        return
+    done = containers.run(docker.pull(image), timeout_s=_FETCH_PATIENCE_S)
+    if done.returncode != 0:
+        raise Failed(
+            f"the client's image {image} cannot be had",
+            why=containers.tail(done),
+            hint="backup.client_image in fairway.toml names it; the host has to reach its registry",
+        )
 
 
 def major(version: int) -> int:

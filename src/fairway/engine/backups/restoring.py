@@ -19,8 +19,10 @@ from pathlib import Path
 from fairway.engine import clock
 from fairway.engine.backups.checking import refuse_altered, refuse_newer_dump, send
 from fairway.engine.backups.flow import Report
+from fairway.engine.backups.gauge import watched
 from fairway.engine.backups.postgres import InContainer, Postgres
 from fairway.engine.backups.snapshot import COUNT
+from fairway.engine.backups.space import restored_bytes
 from fairway.engine.backups.store import RESTORE_RECORD, Backup, Store
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields, parse_json
@@ -32,7 +34,7 @@ _DROP_PATIENCE_S = 600.0
 _LOOK_EVERY_S = 0.05
 _NAME_BYTES = 63
 _STAMP = re.compile(r"_before_[0-9]{8}_[0-9]{6}_[0-9]{6}")
-_MARGIN = 1.2
+_MARGIN = 1.3
 
 # As the old one was made, so that nothing sorts or compares otherwise.
 _CREATE = """
@@ -208,10 +210,11 @@ class Restore:
 
     def _refuse_full(self, backup: Backup) -> None:
         free = self._postgres.free_bytes() if isinstance(self._postgres, InContainer) else None
-        if free is not None and free < backup.database_bytes * _MARGIN:
+        needed = restored_bytes(backup.database_bytes, _MARGIN)
+        if free is not None and free < needed:
             raise Failed(
                 "there is no room for a second database beside the one in use",
-                why=f"it takes about {backup.database_bytes / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free",
+                why=f"it takes about {needed / 2**20:.0f} MiB while it is loaded, {free / 2**20:.0f} MiB are free",
                 hint="free some space where the database keeps its data; nothing was changed",
             )
 
@@ -224,7 +227,8 @@ class Restore:
         loading = self._postgres.command(
             "pg_restore", ["--exit-on-error", "--no-password", f"--dbname={names.new}"], database=names.new
         )
-        code, said = send(self._store, backup, loading, identity, self._env, report=self._notice, check=lambda: None)
+        with watched(self._postgres, lambda: None) as check:
+            code, said = send(self._store, backup, loading, identity, self._env, report=self._notice, check=check)
         if code != 0:
             raise Failed(
                 f"the backup {backup.id} could not be loaded",

@@ -16,7 +16,7 @@ from fairway.engine.ledger import Ledger
 def decide(layout: Layout, host: HostConfig, backups: Iterable[Backup]) -> tuple[Decision, ...]:
     """Decide on each backup, the newest first; touch nothing."""
     backups = tuple(backups)
-    deployments, failed = _on_record(layout, backups)
+    deployments, drilled = _on_record(layout, backups)
     upkeep = host.upkeep
     policy = Keep(host.backups.keep, upkeep.daily, upkeep.weekly, upkeep.monthly)
     candidates = [
@@ -24,7 +24,8 @@ def decide(layout: Layout, host: HostConfig, backups: Iterable[Backup]) -> tuple
         Candidate(
             one.id,
             clock.parse(one.taken_at),
-            good=one.id not in failed,
+            good=drilled.get(one.id, True),
+            tried=drilled.get(one.id, False),
             deployment=one.id if one.reason is Reason.DEPLOY else None,
         )
         for one in backups
@@ -32,8 +33,11 @@ def decide(layout: Layout, host: HostConfig, backups: Iterable[Backup]) -> tuple
     return keep(candidates, policy, clock.parse(clock.now()), deployments=deployments)
 
 
-def _on_record(layout: Layout, backups: tuple[Backup, ...]) -> tuple[set[str], set[str]]:
-    """Read which deployments were of releases that are kept, and which of the backups a drill found unsound."""
+def _on_record(layout: Layout, backups: tuple[Backup, ...]) -> tuple[set[str], dict[str, bool]]:
+    """Read which deployments were of releases that are kept, and what the last drill that could tell said of a backup.
+
+    That is True where it was restored whole, and False where it was found unsound.
+    """
     releases = {path.name for path in layout.releases.iterdir()} if layout.releases.is_dir() else set()
     deployments: set[str] = set()
     drilled: dict[str, bool] = {}
@@ -41,10 +45,10 @@ def _on_record(layout: Layout, backups: tuple[Backup, ...]) -> tuple[set[str], s
     for entry in Ledger(layout.ledger).newest_first():
         if not backups or str(entry.get("at", "")) < oldest:
             break  # before any of them was taken
-        succeeded = entry.get("outcome") == Outcome.SUCCEEDED.value
-        if entry.get("action") == "drill" and (succeeded or entry.get("unsound")):
+        restored = entry.get("outcome") == Outcome.SUCCEEDED.value and bool(entry.get("restored"))
+        if entry.get("action") == "drill" and (restored or entry.get("unsound")):
             # One that failed for want of room, or of the right key, says nothing of the backup.
-            drilled.setdefault(str(entry.get("backup")), succeeded)
+            drilled.setdefault(str(entry.get("backup")), restored)
         elif entry.get("deployment") and entry.get("tag") in releases:
             deployments.add(str(entry["deployment"]))
-    return deployments, {identity for identity, good in drilled.items() if not good}
+    return deployments, drilled

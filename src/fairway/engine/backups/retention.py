@@ -27,13 +27,14 @@ class Keep:
 class Candidate:
     """One backup, as far as retention looks at it.
 
-    ``good`` says that nothing is known against it. ``deployment`` is the one it was taken for,
-    None when it was taken for itself.
+    ``good`` says that nothing is known against it, ``tried`` that a drill has restored it
+    whole. ``deployment`` is the one it was taken for, None when it was taken for itself.
     """
 
     id: str
     at: datetime
     good: bool = True
+    tried: bool = False
     deployment: str | None = None
 
 
@@ -64,20 +65,24 @@ def keep(
     """Decide on each backup; the newest comes first.
 
     ``deployments`` are those of the releases that this host keeps: the only good backup
-    that one of them took stays. So does the newest good one, whatever the policy; a bad
-    one counts for no rule, and stays while no good one is newer. One from the future
-    stays, too: the clock was wrong then or is now.
+    that one of them took stays. So do the newest good one and the newest that a drill has
+    restored, whatever the policy; a bad one counts for no rule, and stays until a newer one
+    was restored by a drill: what is wrong with it may be wrong with those after it. One from
+    the future stays, too: the clock was wrong then or is now.
     """
     ordered = sorted(backups, key=lambda one: (one.at, one.id), reverse=True)
     reasons: dict[str, list[str]] = {one.id: [] for one in ordered}
     good = [one for one in ordered if one.good]
     if good:
         reasons[good[0].id].append("the newest good one")
+    tried = [one for one in good if one.tried]
+    if tried:
+        reasons[tried[0].id].append("the newest that a drill has restored")
     for one in ordered:
         if one.at > now:
             reasons[one.id].append("from the future: compare the clock")
-        if not one.good and (not good or one.at > good[0].at):
-            reasons[one.id].append("no good one is newer")
+        if not one.good and (not tried or one.at >= tried[0].at):
+            reasons[one.id].append("no drill has restored a newer one")
     past = [one for one in good if one.at <= now]
     for one in past[: policy.last]:
         reasons[one.id].append("last")

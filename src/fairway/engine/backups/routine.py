@@ -14,11 +14,12 @@ from typing import Any, Callable
 
 from fairway.engine import clock, docker
 from fairway.engine.backups import timers
-from fairway.engine.backups.actions import _record as record
-from fairway.engine.backups.actions import choose, create_backup, unrecorded
-from fairway.engine.backups.drill import Unsound, check_only, drill, refuse_locked
+from fairway.engine.backups.actions import choose, create_backup
+from fairway.engine.backups.checking import Unsound
+from fairway.engine.backups.drill import check_only, drill, refuse_locked
 from fairway.engine.backups.offsite import Piece, copy_missing, place_of
 from fairway.engine.backups.postgres import locate
+from fairway.engine.backups.recording import record, unrecorded
 from fairway.engine.backups.store import Backup, Reason, Store, backup_id
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, as_error
 from fairway.engine.contract.fields import Fields
@@ -99,15 +100,15 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
     begun = clock.monotonic()
     facts: dict[str, Any] = {"tool": offsite.tool.value, "target": offsite.target}
     with _alone(layout, "copy", by):
-        pieces = [Piece(one.id, (store.path(one), store.metadata(one.id))) for one in store.list()]
+        pieces = [Piece(one.id, store.path(one), store.metadata(one.id), one.size_bytes) for one in store.list()]
         try:
             place = place_of(layout, offsite, f"{host.project}-{host.environment}")
             notice(f"copying to {offsite.target} by {offsite.tool.value}")
-            copied = copy_missing(place, pieces)
+            made = copy_missing(place, pieces)
         except (FairwayError, OSError) as error:
             failed = as_error(error, "the backups could not be copied")
             raise unrecorded(failed, record(layout, by, begun, action="backup-copy", error=failed, **facts)) from None
-    told: dict[str, Any] = {**facts, "copied": list(copied), "there": len(pieces)}
+    told: dict[str, Any] = {**facts, "copied": list(made.copied), "there": len(made.there)}
     problem = record(layout, by, begun, action="backup-copy", **told)
     return {
         **told,

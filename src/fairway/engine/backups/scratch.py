@@ -14,10 +14,12 @@ from fairway.engine.process import run
 LABEL = "dev.fairway.drill"
 _BOOT_S = 120.0
 _LOOK_EVERY_S = 0.1
-# Nothing in it is to outlive it, so nothing waits for the disk. Source: PostgreSQL's manual, "Non-Durable Settings".
+# Nothing in it is to outlive it, so nothing waits for the disk; and the log of what it writes is short and soon
+# used again, for the disk may be the one that serves. Source: PostgreSQL's manual, "Non-Durable Settings".
 _SERVER = (
     *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
-    *("-c", "max_connections=10", "-c", "max_wal_size=4GB", "-c", "autovacuum=off"),
+    *("-c", "max_connections=10", "-c", "autovacuum=off"),
+    *("-c", "wal_level=minimal", "-c", "max_wal_senders=0", "-c", "max_wal_size=256MB"),
 )
 _ENVIRONMENT = {
     # Nobody can reach it: it has no network, and its socket is its own.

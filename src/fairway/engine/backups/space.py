@@ -1,4 +1,4 @@
-"""Is there room for a dump: judged before it is begun, and watched while it grows."""
+"""Is there room for a dump, or to restore one: judged before it is begun, and watched while it grows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _RESERVE_BYTES = 256 * _MIB
 _RESERVE_PART = 20
 # Of a database that was never dumped here: its indexes are not dumped, and the rest is compressed.
 _FIRST_PART = 3
+# Beside the tables and indexes themselves: a server's write-ahead log, and what it sorts for an index.
+_RESTORE_BYTES = 1024 * _MIB
+# Of that, what is never touched: more than is written between two looks.
+_RESTORE_FLOOR_BYTES = 512 * _MIB
 
 
 def expected_bytes(database_bytes: int, before: Sequence[Backup]) -> int:
@@ -50,6 +54,21 @@ def full(directory: Path) -> Failed:
         why="what was written of it is removed",
         hint="free some space, or keep fewer: fairway backup prune <environment> --plan",
     )
+
+
+def restored_bytes(database_bytes: int, margin: float) -> int:
+    """Return what has to be free to restore a database: itself ``margin`` times, and its log and sorting beside it."""
+    return int(database_bytes * margin) + _RESTORE_BYTES
+
+
+def refuse_filling(free_bytes: int) -> None:
+    """Raise ``Failed`` when a restore that is under way leaves too little of the disk."""
+    if free_bytes < _RESTORE_FLOOR_BYTES:
+        raise Failed(
+            "it was ended before it filled the disk",
+            why=f"{_mib(free_bytes)} are left where the server keeps its data, {_mib(_RESTORE_FLOOR_BYTES)} stay free",
+            hint="free some space there; what was loaded is removed again, and what serves is as it was",
+        )
 
 
 def _mib(size_bytes: int) -> str:

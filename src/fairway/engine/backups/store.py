@@ -84,6 +84,12 @@ class Backup:
             "reason": self.reason.value,
         }
 
+    def as_row(self) -> dict[str, Any]:
+        """Return it for a list: of the tables how many they are, and their rows in all."""
+        tables = self.tables
+        counts = (None, None) if tables is None else (len(tables), sum(tables.values()))
+        return {**self.as_json(), **dict(zip(("tables", "rows"), counts))}
+
     @classmethod
     def parse(cls, fields: Fields) -> Backup:
         """Take a backup out of a document. Raises ``Invalid`` naming the key."""

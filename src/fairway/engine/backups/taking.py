@@ -61,13 +61,13 @@ def take(
     store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = store.part(order.id)
     try:
-        with take_moment(postgres, order.session) as moment:
+        with take_moment(postgres, order.session, check) as moment:
             if order.reason is Reason.DEPLOY and not moment.facts.tables:
                 return None
             space.refuse_full(store.directory, space.expected_bytes(moment.facts.database_bytes, store.list()))
             moment.count()
             streamed = _dump(postgres, order, moment, part, env, report, check)
-            tables = moment.counted()
+            tables = moment.counted(check)
         backup = _described(order, moment, part, tables, streamed)
         store.keep(backup)
     except BaseException as error:

@@ -81,12 +81,17 @@ class EnvironmentFile:
 
 
 def environment_file(fields: Fields, file: str) -> EnvironmentFile:
-    """Take the keys of an environment file out of a document. Raises ``Invalid`` naming the key that is wrong."""
+    """Take the keys of an environment file out of a document; older ones have only what is required.
+
+    Raises ``Invalid`` naming the key that is wrong.
+    """
     environment = EnvironmentFile(
         file,
         required=_keys(fields, "required"),
-        optional=_keys(fields, "optional"),
-        when=tuple(_condition(item) for item in fields.objects("when", max_items=MAX_KEYS)),
+        optional=fields.since("optional", lambda: _keys(fields, "optional"), ()),
+        when=fields.since(
+            "when", lambda: tuple(_condition(item) for item in fields.objects("when", max_items=MAX_KEYS)), ()
+        ),
     )
     fields.end()
     return environment

@@ -15,6 +15,7 @@ from typing import Any, Callable, TypeVar
 from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion
 
 T = TypeVar("T")
+D = TypeVar("D")
 E = TypeVar("E", bound=enum.Enum)
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
@@ -161,6 +162,23 @@ class Fields:
         if not good:
             raise self._refuse(key, "an object of whole numbers", value)
         return dict(value)
+
+    def mapped(
+        self, key: str, name: Callable[[str], str], value: Callable[[str], T], *, max_items: int
+    ) -> dict[str, T]:
+        """Take an object of at most ``max_items`` strings, its keys through ``name``, its values through ``value``."""
+        entries = self.mapping(key)
+        if len(entries) > max_items:
+            raise Invalid(f"{self._name}: {key} has {len(entries)} entries, at most {max_items}")
+        return {name(one): value(text) for one, text in entries.items()}
+
+    def since(self, key: str, read: Callable[[], T], before: D) -> T | D:
+        """Take a value that documents have since some version; ``before`` is what its absence meant until then."""
+        return read() if key in self._rest else before
+
+    def nullable_since(self, key: str, read: Callable[[], T]) -> T | None:
+        """Take a value that may be null, or be absent as in documents of before there was such a key."""
+        return self.since(key, lambda: self.nullable(key, read), None)
 
     def nullable(self, key: str, read: Callable[[], T]) -> T | None:
         """Take a value that may be null, which then is the answer; the key must be there."""

@@ -52,6 +52,8 @@ class Operation(enum.Enum):
     DOCTOR = "doctor"
     EDGE_UPGRADE = "edge-upgrade"
     SURVEY = "survey"
+    GROUND = "ground"
+    PREPARE = "prepare"
     TRUST = "trust"
     SET_TRUST = "set-trust"
     EVIDENCE = "evidence"
@@ -69,6 +71,7 @@ class Operation(enum.Enum):
     BACKUP_DRILL = "backup-drill"
     BACKUP_COPY = "backup-copy"
     ENV = "env"
+    COMPARE_ENV = "compare-env"
     SEALED_ENV = "sealed-env"
     SET_SEALED_ENV = "set-sealed-env"
     SECRETS_SCAN = "secrets-scan"
@@ -85,12 +88,14 @@ class EventKind(enum.Enum):
 
 
 class Outcome(enum.Enum):
-    """How a deployment ended."""
+    """How a deployment ended, or something else that is on the record."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNCHANGED = "unchanged"
+    #: Nobody heard whether it was done; no deployment ends so.
+    UNKNOWN = "unknown"
 
 
 def encode(document: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from fairway.engine.contract.manifest import Migration, Migrations
 from fairway.engine.schema.known import Known, key_of
 from fairway.engine.schema.record import Record, is_edited, missing_from
+from fairway.engine.schema.squashed import covered_by
 
 
 class Standing(enum.Enum):
@@ -19,6 +20,8 @@ class Standing(enum.Enum):
     PENDING = "pending"
     FAILED = "failed"
     IN_FLIGHT = "in-flight"
+    #: Applied, and squashed since into one that the release ships.
+    REPLACED = "replaced"
     #: Applied, and shipped by another release than this one.
     BEYOND = "beyond"
     #: Applied, and shipped by no release on this host.
@@ -44,13 +47,15 @@ def describe(release: Migrations, record: Record, known: Known) -> dict[str, Any
 
     rows = [_row(one.id, standing(one), one, failed.get(key_of(kind, one.id), "")) for one in release.shipped]
     shipped = [one.id for one in release.shipped]
+    covered = covered_by(kind, release, known)
     for name in missing_from(kind, record.in_flight, shipped):
         rows.append(_row(name, Standing.IN_FLIGHT, known.worst(kind, name)))
     for name in missing_from(kind, record.failed, shipped):
         rows.append(_row(name, Standing.FAILED, known.worst(kind, name), record.failed[name]))
     for name in missing_from(kind, record.applied, shipped):
         one = known.worst(kind, name)
-        rows.append(_row(name, Standing.UNKNOWN if one is None else Standing.BEYOND, one))
+        beyond = Standing.UNKNOWN if one is None else Standing.BEYOND
+        rows.append(_row(name, Standing.REPLACED if key_of(kind, name) in covered else beyond, one))
     counts = {state.value: sum(row["state"] == state.value for row in rows) for state in Standing}
     return {"kind": kind.value, "counts": counts, "migrations": rows}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind, NamedRelease, Verdict
+from fairway.engine.contract.names import Digest
 from fairway.engine.layout import Layout
 
 # What several releases say of one migration is believed where it is the worst.
@@ -37,6 +38,19 @@ class Known:
         """Return the migrations that one follows, by every release that ships it."""
         found = self._of(kind).get(key_of(kind, identity), [])
         return tuple(dict.fromkeys(parent for one in found for parent in one.parents))
+
+    def replaced(self, kind: MigratorKind, identity: str, digest: Digest | None = None) -> tuple[str, ...]:
+        """Return what one stands for, by every release that ships it with these bytes.
+
+        Without a digest nobody knows which bytes were meant, and only what it stands for in every version counts.
+        """
+        versions: dict[str, dict[str, None]] = {}
+        for one in self._of(kind).get(key_of(kind, identity), []):
+            versions.setdefault(one.digest, {}).update(dict.fromkeys(one.replaces))
+        if digest is not None:
+            return tuple(versions.get(digest, ()))
+        first, *others = versions.values() or [{}]
+        return tuple(name for name in first if all(name in other for other in others))
 
     def names(self, kind: MigratorKind) -> tuple[str, ...]:
         """Return the names of all of a kind, each once, as the release that came first writes it."""

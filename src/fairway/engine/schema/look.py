@@ -15,7 +15,8 @@ from fairway.engine.ledger import Ledger
 from fairway.engine.schema.describe import describe
 from fairway.engine.schema.known import Known, kept_releases
 from fairway.engine.schema.passage import UNCHECKED, Passage, hint_for, kind_for, to_release, unreadable
-from fairway.engine.schema.record import Record, missing_from, parse_told, read_record
+from fairway.engine.schema.record import Record, parse_told, read_record
+from fairway.engine.schema.squashed import lacking
 from fairway.engine.schema.tables import Table, lines_of
 from fairway.engine.state import State, read_state
 
@@ -223,7 +224,7 @@ def refuse_unapplied(deployment: Deployment) -> str:
     if schema.elsewhere(migrations.kind):
         return ELSEWHERE.note
     record = schema.record(migrations.kind)
-    missing = missing_from(record.kind, (one.id for one in migrations.shipped), record.applied)
+    missing = lacking(migrations, record, schema.known)
     if not missing:
         return f"all {len(migrations.shipped)} migrations are on record"
     deployment.journal.noted("migrate", missing=list(missing))

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fairway.engine.contract.manifest import Migrations, MigratorKind, Verdict
+from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind, Verdict
 from fairway.engine.schema.known import Known, key_of
 from fairway.engine.schema.record import Record, is_edited, missing_from
+from fairway.engine.schema.squashed import covered_by, lacking, to_be_run_again, unfolded
 
 _SHOWN = 20
 
@@ -32,6 +33,8 @@ class Reason(enum.Enum):
     IN_FLIGHT = "in-flight"
     #: The release needs what is not applied, and a rollback applies nothing.
     BEHIND = "behind"
+    #: The release squashed what is applied into one, and its migrator would run that.
+    SQUASHED = "squashed"
     #: The migrator of the release refuses a database that is newer than it.
     NEWER = "newer"
     #: The release that serves keeps its record with another tool.
@@ -102,20 +105,22 @@ def to_release(
         return UNCHECKED
     if target.kind is None and serving is not None:
         target = _by_its_files(target, serving)
-    shipped = {key_of(kind, one.id): one for one in target.shipped}
-    beyond = missing_from(kind, record.applied, (one.id for one in target.shipped))
+    covered = covered_by(kind, target, known)
+    beyond = unfolded(record, covered, known)
     obstacles = [*_unfinished(record)]
     if serving is not None and serving.kind is not None and serving.kind is not kind:
         obstacles.append(_other_tool(kind, serving.kind))
     strange = [name for name in beyond if known.worst(kind, name) is None] if migrates else []
-    lived_with = strange if _goes_on_from(target, serving) else []
+    lived_with = strange if _goes_on_from(target, serving, covered) else []
     judged = [name for name in beyond if name not in lived_with]
     obstacles += [found for name in judged if (found := _judged(name, record, known)) is not None]
-    if migrates and beyond and kind is MigratorKind.ALEMBIC:
-        obstacles.append(_newer(beyond))
-    if not migrates:
-        stopped = (*record.failed, *record.in_flight)
-        needed = missing_from(kind, (one.id for one in shipped.values()), (*record.applied, *stopped))
+    strangers = missing_from(kind, record.applied, (one.id for one in target.shipped))
+    if migrates and strangers and kind is MigratorKind.ALEMBIC:
+        obstacles.append(_newer(strangers))
+    if migrates:
+        obstacles += [_squashed(*found) for found in to_be_run_again(target, record, known)]
+    else:
+        needed = lacking(target, record, known, besides=(*record.failed, *record.in_flight))
         obstacles += [Obstacle(Reason.BEHIND, name, "the release needs it, and it is not applied") for name in needed]
     edited = [one.id for one in target.shipped if is_edited(one, record)]
     notes = [f"the database is {len(judged)} migrations ahead of it, which only expand the schema"] if judged else []
@@ -140,11 +145,11 @@ def _by_its_files(target: Migrations, serving: Migrations) -> Migrations:
     return replace(target, kind=serving.kind, shipped=tuple(one for one in serving.shipped if one.digest in digests))
 
 
-def _goes_on_from(target: Migrations, serving: Migrations | None) -> bool:
+def _goes_on_from(target: Migrations, serving: Migrations | None, covered: frozenset[str]) -> bool:
     """Say whether a release has all that the one that serves has: what that one lives with does not hold it back."""
     if serving is None or target.kind is None or serving.kind is not target.kind:
         return False
-    return not missing_from(target.kind, (one.id for one in serving.shipped), (one.id for one in target.shipped))
+    return all(key_of(target.kind, one.id) in covered for one in serving.shipped)
 
 
 def _unfinished(record: Record) -> Iterable[Obstacle]:
@@ -182,6 +187,18 @@ def _newer(beyond: tuple[str, ...]) -> Obstacle:
     )
 
 
+def _squashed(migration: Migration, parts: int, applied: int) -> Obstacle:
+    if applied < parts:
+        says = (
+            f"stands for {parts} migrations, and only {applied} of them are applied: its migrator would run them again"
+        )
+    else:
+        says = (
+            f"stands for {parts} migrations that are applied, and is not on record: its migrator would run them again"
+        )
+    return Obstacle(Reason.SQUASHED, migration.id, says)
+
+
 def hint_for(passage: Passage, *, migrates: bool, floor: str | None, environment: str) -> str:
     """Say what to do about what stands in the way."""
     reasons = {one.reason for one in passage.obstacles}
@@ -193,6 +210,16 @@ def hint_for(passage: Passage, *, migrates: bool, floor: str | None, environment
     if reasons & {Reason.CONTRACT, Reason.REVIEW, Reason.UNKNOWN, Reason.BEHIND, Reason.OTHER_TOOL}:
         back = f"go back no further than {floor}" if floor else "no release here can be gone back to"
         ways.append(f"{back}, or go forward with a release that mends it")
+    if Reason.SQUASHED in reasons:
+        ways.append(
+            "bring the database to the last release before the squash, and say by the tool's own means that the new"
+            " migration is applied (prisma migrate resolve --applied <migration>)"
+        )
+    if Reason.UNKNOWN in reasons:
+        ways.append(
+            "where they were squashed into one that is shipped, say so in the repository, and deploy a release of that:"
+            ' fairway migrations accept <migration> --as expand --reason "..." --replaces <each that is gone>'
+        )
     if Reason.NEWER in reasons:
         ways.append(f"fairway rollback {environment} <tag> runs no migrator")
     if Reason.UNREADABLE in reasons:

@@ -18,7 +18,7 @@ from fairway.migrations.judgement import Judgement
 from fairway.migrations.sources import python
 from fairway.migrations.sources.django_operations import Operations
 from fairway.migrations.sources.django_state import State
-from fairway.migrations.sources.python import Unclear, call_of, review
+from fairway.migrations.sources.python import Names, Unclear, call_of, review
 from fairway.migrations.sources.source import Script, Source, in_order, refuse_twice
 
 _FOLDER = "migrations"
@@ -65,7 +65,11 @@ def read(directory: str, files: Mapping[str, bytes]) -> tuple[Source, ...]:
     ordered = in_order((one.source for one in linked), key=lambda one: (one.id,), what="migrations")
     by_id = {one.source.id: one for one in linked}
     state = State()
-    return tuple(_read_operations(by_id[one.id], state) for one in ordered)
+    here = set(by_id)
+    # What a squashed migration does was done by those that it replaces, as long as these are here.
+    return tuple(
+        _read_operations(by_id[one.id], state.copied() if here & set(one.replaces) else state) for one in ordered
+    )
 
 
 def _label(path: str, files: Mapping[str, bytes]) -> str:
@@ -118,14 +122,15 @@ def _migration(path: str, body: bytes, app: str) -> _Migration | None:
         if isinstance(node, ast.Assign | ast.AnnAssign) and _gives_away(node)
     ]
     told += _not_plain(classes[0], module)
+    replaces = _pairs(path, said.get("replaces"))
     return _Migration(
-        source=Source(f"{app}.{name}", path, Digest.of(body), ""),
+        source=Source(f"{app}.{name}", path, Digest.of(body), "", replaces=tuple(f"{a}.{n}" for a, n in replaces)),
         app=app,
         body=classes[0],
         module=module,
         needs=_pairs(path, said.get("dependencies")),
         before=_pairs(path, said.get("run_before")),
-        replaces=_pairs(path, said.get("replaces")),
+        replaces=replaces,
         told=tuple(told),
     )
 
@@ -260,9 +265,11 @@ def _refuse_leaves(migrations: list[_Migration]) -> None:
 
 def _read_operations(migration: _Migration, state: State) -> Source:
     script = Script()
-    operations = Operations(migration.app, python.constants_of(migration.module), state, script)
+    operations = Operations(migration.app, Names.of(migration.module), state, script)
     node = _assigned(migration.body).get("operations")
     told = list(migration.told)
     if node is not None:
         told += operations.read(node)
+    if migration.told:
+        state.doubt(migration.app)
     return replace(migration.source, sql=script.text, told=tuple(told), spoken=script.spoken)

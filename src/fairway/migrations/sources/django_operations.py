@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from fairway.migrations.judgement import Judgement
 from fairway.migrations.sources import python
-from fairway.migrations.sources.django_state import Column, Model, State, column_of
-from fairway.migrations.sources.python import Call, Unclear, call_of, review
+from fairway.migrations.sources.django_columns import Column, altered, column_of, index_on
+from fairway.migrations.sources.django_state import TOGETHER, Field, Model, State
+from fairway.migrations.sources.python import Call, Names, Unclear, call_of, review
 from fairway.migrations.sources.source import Script, quoted
 
 _EXTENSIONS = {
@@ -17,13 +18,29 @@ _EXTENSIONS = {
     "UnaccentExtension": "unaccent", "BloomExtension": "bloom",
 }  # fmt: skip
 
+_INDEXES = {
+    "Index": "", "BTreeIndex": "USING btree ", "HashIndex": "USING hash ", "GinIndex": "USING gin ",
+    "GistIndex": "USING gist ", "SpGistIndex": "USING spgist ", "BrinIndex": "USING brin ",
+}  # fmt: skip
+_OF_A_FIELD = frozenset(("AddField", "AlterField"))
+_OF_A_MODEL = frozenset(
+    ("RemoveField", "RenameField", "AlterUniqueTogether", "AlterModelTable", "AlterModelOptions", "CreateModel")
+)
+#: What leaves every field what it is, to Django and so to the migrations that follow.
+_OF_NO_FIELD = frozenset((
+    "AddConstraint", "AddConstraintNotValid", "AddIndex", "AddIndexConcurrently", "AlterConstraint",
+    "AlterIndexTogether", "AlterModelManagers", "AlterModelTableComment", "AlterOrderWithRespectTo",
+    "CreateCollation", "CreateExtension", "DeleteModel", "RemoveCollation", "RemoveConstraint", "RemoveIndex",
+    "RemoveIndexConcurrently", "RenameIndex", "RenameModel", "RunPython", "RunSQL", "ValidateConstraint", *_EXTENSIONS,
+))  # fmt: skip
+
 
 class Operations:
     """Reads the operations of one migration into a script; what is not plain comes back as judgements."""
 
-    def __init__(self, app: str, constants: Mapping[str, str], state: State, script: Script) -> None:
+    def __init__(self, app: str, names: Names, state: State, script: Script) -> None:
         self._app = app
-        self._constants = constants
+        self._names = names
         self._state = state
         self._script = script
         self._told: list[Judgement] = []
@@ -37,17 +54,36 @@ class Operations:
     def _list(self, node: ast.expr) -> None:
         if not isinstance(node, ast.List | ast.Tuple):
             self._told.append(review(node, "the operations are no plain list"))
+            self._state.doubt(self._app)
             return
         for one in node.elts:
             try:
                 self._operation(one)
             except Unclear as unclear:
                 self._told.append(review(one, str(unclear)))
+                self._doubt(call_of(one))
+
+    def _doubt(self, call: Call | None) -> None:
+        """Note which fields may be something else after an operation that could not be read."""
+        if call is None or not self._is_django(call):
+            self._state.doubt(self._app)
+        elif call.name in _OF_A_FIELD or call.name in _OF_A_MODEL:
+            model = python.text_of(call.argument(0, "model_name", "name"), self._names.constants)
+            one = python.text_of(call.argument(1, "name"), self._names.constants)
+            alone = one if call.name in _OF_A_FIELD else None
+            self._state.doubt(self._app, model.lower() if model is not None else None, alone)
+        elif call.name not in _OF_NO_FIELD:
+            self._state.doubt(self._app)
+
+    def _is_django(self, call: Call) -> bool:
+        return self._names.origin(call.node.func).startswith("django.")
 
     def _operation(self, node: ast.expr) -> None:
         call = call_of(node)
         if call is None:
             raise Unclear("not a plain operation with plain arguments")
+        if not self._is_django(call):
+            raise Unclear(f"the effect of {python.dotted(call.node.func) or 'this'} cannot be told from the text")
         if call.name in _EXTENSIONS:
             self._write(call, f"CREATE EXTENSION IF NOT EXISTS {_EXTENSIONS[call.name]}")
             return
@@ -65,25 +101,24 @@ class Operations:
 
     def _text(self, call: Call, position: int, name: str) -> str:
         node = call.argument(position, name)
-        text = python.text_of(node, self._constants)
+        text = python.text_of(node, self._names.constants)
         if text is None:
             raise Unclear(f"{name} is no literal")
         return text
 
-    def _field(self, call: Call, position: int) -> tuple[ast.expr, Call]:
+    def _field(self, call: Call, position: int) -> Field:
         node = call.argument(position, "field")
-        inner = call_of(node) if node is not None else None
-        if node is None or inner is None:
+        if node is None or call_of(node) is None:
             raise Unclear("the field is no plain call")
-        return node, inner
+        return Field(node, self._names)
 
-    def _column(self, name: str, node: ast.expr) -> Column | None:
-        call = call_of(node)
+    def _column(self, name: str, one: Field) -> Column | None:
+        call = call_of(one.node)
         if call is None:
             raise Unclear(f"the field {name} is no plain call")
-        return column_of(name, call, self._app, self._state, self._constants)
+        return column_of(name, call, self._app, self._state, one.names)
 
-    def _names(self, model: Model, node: ast.expr | None) -> list[str]:
+    def _columns(self, model: Model, node: ast.expr | None) -> list[str]:
         value = python.value_of(node)
         if not isinstance(value, list | tuple) or not value or not all(isinstance(one, str) for one in value):
             raise Unclear("the fields are no plain list of names")
@@ -111,16 +146,16 @@ class Operations:
         for pair in fields.elts:
             if not isinstance(pair, ast.Tuple) or len(pair.elts) != 2:
                 raise Unclear("the fields are no plain list of pairs")
-            named = python.text_of(pair.elts[0], self._constants)
+            named = python.text_of(pair.elts[0], self._names.constants)
             if named is None:
                 raise Unclear("a field's name is no literal")
-            model.fields[named] = pair.elts[1]
+            model.fields[named] = Field(pair.elts[1], self._names)
         self._state.put(self._app, name, model)
         if managed:
             self._write(call, *self._tables(name, model))
 
     def _tables(self, name: str, model: Model) -> list[str]:
-        columns = [(one, self._column(one, node)) for one, node in model.fields.items()]
+        columns = [(one, self._column(one, written)) for one, written in model.fields.items()]
         parts = [column.definition() for _, column in columns if column is not None]
         for fields in sorted(model.unique_together):
             parts.append(f"UNIQUE ({', '.join(quoted(self._name_of(model, one)) for one in fields)})")
@@ -129,17 +164,17 @@ class Operations:
             if column is None:
                 statements += self._between(name, model, one)
             elif column.indexed:
-                statements.append(_index(model.table, column.name))
+                statements.append(index_on(model.table, column.name))
         return statements
 
     def _between(self, name: str, model: Model, one: str) -> list[str]:
         """Return the table of a many-to-many field."""
-        call = call_of(model.fields[one])
-        if call is None or call.name != "ManyToManyField" or "through" in call.options:
+        call = _between_tables(model.fields[one])
+        if call is None:
             return []
-        table = python.text_of(call.options.get("db_table"), self._constants) or f"{model.table}_{one}"
+        table = python.text_of(call.options.get("db_table"), self._names.constants) or f"{model.table}_{one}"
         own = f"{quoted(f'{name.lower()}_id')} bigint NOT NULL REFERENCES {quoted(model.table)}"
-        target = python.text_of(call.argument(0, "to"), self._constants)
+        target = python.text_of(call.argument(0, "to"), self._names.constants)
         if target is None:
             raise Unclear("what the relation leads to is no literal")
         app, dot, other = target.rpartition(".")
@@ -163,6 +198,16 @@ class Operations:
         self._state.put(self._app, new, model)
         if model.managed and model.table != before:
             self._write(call, f"ALTER TABLE {quoted(before)} RENAME TO {quoted(model.table)}")
+        elif model.managed and any(self._leads_to(of, one, old) for of, _, one in self._state.related()):
+            raise Unclear("whether the columns between many are renamed depends on Django's version")
+
+    def _leads_to(self, app: str, one: Field, name: str) -> bool:
+        """Say whether a relation between many has a column that is named after a model; its own has, too."""
+        call = _between_tables(one)
+        if call is None:
+            return False
+        target = python.text_of(call.argument(0, "to"), one.names.constants)
+        return target is None or app == self._app or target.rpartition(".")[2].lower() == name.lower()
 
     def _alter_table(self, call: Call) -> None:
         name = self._text(call, 0, "name")
@@ -189,13 +234,15 @@ class Operations:
             self._write(call, f"ALTER TABLE {quoted(model.table)} ADD UNIQUE ({columns})")
         for fields in sorted(before - wanted):
             self._write(call, f"ALTER TABLE {quoted(model.table)} DROP CONSTRAINT {quoted('_'.join(fields))}")
+        self._settle(call, model, TOGETHER)
 
     # -- fields
 
     def _add_field(self, call: Call) -> None:
         model_name, name = self._text(call, 0, "model_name"), self._text(call, 1, "name")
         model = self._state.get(self._app, model_name)
-        model.fields[name], _ = self._field(call, 2)
+        model.fields[name] = self._field(call, 2)
+        model.doubtful.discard(name)
         column = self._column(name, model.fields[name])
         if not model.managed:
             return
@@ -204,39 +251,60 @@ class Operations:
             return
         self._write(call, f"ALTER TABLE {quoted(model.table)} ADD COLUMN {column.definition()}")
         if column.indexed:
-            self._write(call, _index(model.table, column.name))
+            self._write(call, index_on(model.table, column.name))
 
     def _remove_field(self, call: Call) -> None:
         model = self._state.get(self._app, self._text(call, 0, "model_name"))
         name = self._text(call, 1, "name")
-        node = model.fields.pop(name, None)
-        if node is None:
+        written = model.fields.pop(name, None)
+        if written is None:
             raise Unclear(f"no migration that could be read adds the field {name}")
-        column = self._column(name, node)
+        column = self._column(name, written)
         if not model.managed:
             return
         if column is not None:
             self._write(call, f"ALTER TABLE {quoted(model.table)} DROP COLUMN {quoted(column.name)} CASCADE")
             return
-        inner = call_of(node)
-        if inner is not None and inner.name == "ManyToManyField" and "through" not in inner.options:
-            table = python.text_of(inner.options.get("db_table"), self._constants) or f"{model.table}_{name}"
+        inner = _between_tables(written)
+        if inner is not None:
+            table = python.text_of(inner.options.get("db_table"), self._names.constants) or f"{model.table}_{name}"
             self._write(call, f"DROP TABLE {quoted(table)} CASCADE")
 
     def _alter_field(self, call: Call) -> None:
         model = self._state.get(self._app, self._text(call, 0, "model_name"))
         name = self._text(call, 1, "name")
-        node = model.fields.get(name)
-        model.fields[name], _ = self._field(call, 2)
-        if node is None:
-            raise Unclear(f"no migration that could be read adds the field {name}")
-        old, new = self._column(name, node), self._column(name, model.fields[name])
-        if old is None or new is None:
-            if (old is None) != (new is None) or ast.dump(node) != ast.dump(model.fields[name]):
+        before, after = model.fields.get(name), self._field(call, 2)
+        model.fields[name] = after
+        new = self._column(name, after)
+        # From here on it is known what the field is, whatever it was.
+        try:
+            if before is None:
+                raise Unclear(f"no migration that could be read adds the field {name}")
+            self._change(call, model, (before, self._column(name, before)), (after, new))
+        except Unclear as unclear:
+            self._told.append(review(call.node, str(unclear)))
+        self._settle(call, model, name)
+
+    def _change(
+        self, call: Call, model: Model, old: tuple[Field, Column | None], new: tuple[Field, Column | None]
+    ) -> None:
+        """Write what brings a field from what it was to what it is."""
+        (before, was), (after, now) = old, new
+        if was is None or now is None:
+            if was is not now or ast.dump(before.node) != ast.dump(after.node):
                 raise Unclear("it changes a relation between many")
             return
+        if not all(self._state.is_certain(one.target) for one in (was, now)):
+            raise Unclear("the model that it leads to was renamed, or made again under its name")
         if model.managed:
-            self._write(call, *_altered(model.table, old, new))
+            self._write(call, *altered(model.table, was, now))
+
+    def _settle(self, call: Call, model: Model, one: str) -> None:
+        """Leave it to a person where something is changed of which it was not certain what it was; now it is."""
+        if one in model.doubtful:
+            model.doubtful.discard(one)
+            reason = "what it was before cannot be told: an earlier operation could not be read"
+            self._told.append(review(call.node, reason))
 
     def _rename_field(self, call: Call) -> None:
         model = self._state.get(self._app, self._text(call, 0, "model_name"))
@@ -245,12 +313,15 @@ class Operations:
             raise Unclear(f"no migration that could be read adds the field {old}")
         before = self._column(old, model.fields[old])
         model.fields[new] = model.fields.pop(old)
+        model.doubtful = {new if one == old else one for one in model.doubtful}
+        renamed = {tuple(new if one == old else one for one in fields) for fields in model.unique_together}
+        model.unique_together = renamed
         after = self._column(new, model.fields[new])
         if before is None or after is None:
             raise Unclear("it renames a relation between many, and its table")
         if model.managed and before.name != after.name:
-            renamed = f"RENAME COLUMN {quoted(before.name)} TO {quoted(after.name)}"
-            self._write(call, f"ALTER TABLE {quoted(model.table)} {renamed}")
+            change = f"RENAME COLUMN {quoted(before.name)} TO {quoted(after.name)}"
+            self._write(call, f"ALTER TABLE {quoted(model.table)} {change}")
 
     # -- indexes and constraints
 
@@ -260,9 +331,11 @@ class Operations:
         index = call_of(node) if node is not None else None
         if index is None or index.arguments:
             raise Unclear("an index on an expression, which may fail for what the previous release writes")
+        using = _INDEXES.get(index.name)
+        if using is None or not self._is_django(index):
+            raise Unclear(f"the effect of the index {index.name} cannot be told from the text")
         index.only("fields", "name", "opclasses", "db_tablespace", "include", "fastupdate", "pages_per_range")
-        columns = ", ".join(quoted(one) for one in self._names(model, index.options.get("fields")))
-        using = {"GinIndex": "USING gin ", "GistIndex": "USING gist ", "BrinIndex": "USING brin "}.get(index.name, "")
+        columns = ", ".join(quoted(one) for one in self._columns(model, index.options.get("fields")))
         how = "CONCURRENTLY " if call.name.endswith("Concurrently") else ""
         name = quoted(self._text(index, 9, "name"))
         if model.managed:
@@ -281,8 +354,8 @@ class Operations:
         model = self._state.get(self._app, self._text(call, 0, "model_name"))
         node = call.argument(1, "constraint")
         constraint = call_of(node) if node is not None else None
-        if constraint is None:
-            raise Unclear("the constraint is no plain call")
+        if constraint is None or not self._is_django(constraint):
+            raise Unclear("the constraint is no plain call of Django's own")
         constraint.only(
             "name", "fields", "condition", "deferrable", "include", "opclasses", "check", "violation_error_message",
             "violation_error_code",
@@ -290,11 +363,11 @@ class Operations:
         name = quoted(self._text(constraint, 9, "name"))
         table = quoted(model.table)
         if constraint.name == "UniqueConstraint" and "fields" in constraint.options:
-            columns = ", ".join(quoted(one) for one in self._names(model, constraint.options["fields"]))
+            columns = ", ".join(quoted(one) for one in self._columns(model, constraint.options["fields"]))
             body = f"UNIQUE ({columns})"
         elif constraint.name == "CheckConstraint":
             # Which rows it lets through is not told: any check may refuse what the previous release writes.
-            known = [column.name for one, node in model.fields.items() if (column := self._column(one, node))]
+            known = [column.name for one, written in model.fields.items() if (column := self._column(one, written))]
             body = f"CHECK ({quoted(known[0] if known else 'id')} IS NOT NULL)"
         else:
             raise Unclear(f"the effect of the constraint {constraint.name} cannot be told from the text")
@@ -309,14 +382,19 @@ class Operations:
     # -- anything else
 
     def _run_sql(self, call: Call) -> None:
-        node = call.argument(0, "sql")
+        try:
+            self._write_sql(call, call.argument(0, "sql"))
+        finally:
+            self._follow_state(call.argument(2, "state_operations"))
+
+    def _write_sql(self, call: Call, node: ast.expr | None) -> None:
         parts = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
         texts: list[tuple[str, ast.expr]] = []
         for part in parts:
             if isinstance(part, ast.Tuple) and part.elts:
                 part = part.elts[0]
             text = "" if part is not None and python.dotted(part).endswith("RunSQL.noop") else None
-            text = python.text_of(part, self._constants) if text is None else text
+            text = python.text_of(part, self._names.constants) if text is None else text
             if text is None or part is None:
                 raise Unclear("the SQL is put together when it runs")
             texts.append((text, part))
@@ -327,7 +405,6 @@ class Operations:
                 self._script.add(text, call.line, words=text)
             else:
                 self._script.add(text, python.first_line_of(part))
-        self._follow_state(call.options.get("state_operations"))
 
     def _run_python(self, call: Call) -> None:
         node = call.argument(0, "code")
@@ -356,32 +433,10 @@ class Operations:
         self._write(call, f"CREATE EXTENSION IF NOT EXISTS {quoted(self._text(call, 0, 'name'))}")
 
 
-def _index(table: str, column: str) -> str:
-    return f"CREATE INDEX {quoted(f'{table}_{column}')} ON {quoted(table)} ({quoted(column)})"
-
-
-def _altered(table: str, old: Column, new: Column) -> list[str]:
-    """Return what brings a column from one definition to another. Raises ``Unclear`` where that is not plain."""
-    name = quoted(new.name)
-    changes = [f"RENAME COLUMN {quoted(old.name)} TO {name}"] if old.name != new.name else []
-    if old.type != new.type:
-        changes.append(f"ALTER COLUMN {name} TYPE {new.type.partition(' GENERATED')[0]}")
-    if old.null != new.null:
-        changes.append(f"ALTER COLUMN {name} {'DROP' if new.null else 'SET'} NOT NULL")
-    if old.default != new.default:
-        changes.append(f"ALTER COLUMN {name} " + (f"SET DEFAULT {new.default}" if new.default else "DROP DEFAULT"))
-    if old.unique != new.unique:
-        named = quoted(f"{table}_{new.name}_uniq")
-        changes.append(f"ADD CONSTRAINT {named} UNIQUE ({name})" if new.unique else f"DROP CONSTRAINT {named}")
-    if (old.primary_key, old.references) != (new.primary_key, new.references):
-        raise Unclear("it changes a key")
-    if old.check != new.check:
-        named = quoted(f"{table}_{new.name}_check")
-        changes.append(f"ADD CONSTRAINT {named} CHECK ({new.check})" if new.check else f"DROP CONSTRAINT {named}")
-    statements = [f"ALTER TABLE {quoted(table)} {one}" for one in changes]
-    if old.indexed != new.indexed:
-        statements.append(_index(table, new.name) if new.indexed else f"DROP INDEX {quoted(f'{table}_{new.name}')}")
-    return statements
+def _between_tables(written: Field) -> Call | None:
+    """Return the field when it is a relation between many that has a table of its own."""
+    call = call_of(written.node)
+    return call if call is not None and call.name == "ManyToManyField" and "through" not in call.options else None
 
 
 def _literal_options(node: ast.expr | None) -> dict[str, object]:
@@ -392,7 +447,9 @@ def _literal_options(node: ast.expr | None) -> dict[str, object]:
         raise Unclear("the options are no plain dictionary")
     found: dict[str, object] = {}
     for key, value in zip(node.keys, node.values, strict=True):
-        name = key.value if isinstance(key, ast.Constant) else None
+        if not isinstance(key, ast.Constant):
+            raise Unclear("the names of the options are no literals")
+        name = key.value
         if name in ("constraints", "indexes"):
             continue
         try:

@@ -24,6 +24,25 @@ class Unclear(Exception):
 
 
 @dataclass(frozen=True)
+class Names:
+    """What the names of a module stand for: the strings they are given, and what they are imported from."""
+
+    constants: Mapping[str, str]
+    imports: Mapping[str, str]
+
+    @classmethod
+    def of(cls, module: ast.Module) -> Names:
+        """Read a module's own."""
+        return cls(constants_of(module), imports_of(module))
+
+    def origin(self, node: ast.expr) -> str:
+        """Return in full what a dotted name means, ``django.db.models.TextField``; empty when that is not certain."""
+        root, _, rest = dotted(node).partition(".")
+        found = self.imports.get(root, "")
+        return f"{found}.{rest}" if found and rest else found
+
+
+@dataclass(frozen=True)
 class Call:
     """A call's name behind its module, ``create_table`` of ``op.create_table``, and its arguments."""
 
@@ -145,6 +164,25 @@ def constants_of(module: ast.Module) -> dict[str, str]:
         if len(texts) == 1 and len(values) == 2:
             found[name] = texts[0]
     return found
+
+
+def imports_of(module: ast.Module) -> dict[str, str]:
+    """Return the names that a module imports at its beginning, and gives no other meaning."""
+    found: dict[str, set[str]] = {}
+    for node in module.body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                # "import a.b" gives the name a, "import a.b as c" the name c.
+                name = alias.asname or alias.name.partition(".")[0]
+                found.setdefault(name, set()).add(alias.name if alias.asname else name)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for alias in node.names:
+                found.setdefault(alias.asname or alias.name, set()).add(f"{base}.{alias.name}")
+    other = {node.id for node in ast.walk(module) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    other |= {node.name for node in ast.walk(module) if isinstance(node, defined)}
+    return {name: next(iter(origins)) for name, origins in found.items() if len(origins) == 1 and name not in other}
 
 
 def first_line_of(node: ast.expr) -> int:

@@ -21,7 +21,8 @@ class Source:
 
     ``sql`` is what it runs, each statement on the line that it has in the file, with nothing
     where it runs none. ``told`` are judgements on what is no SQL. ``spoken`` are the file's own
-    words, by line, for statements that it does not spell in SQL. ``again`` is one that the tool
+    words, by line, for statements that it does not spell in SQL. ``replaces`` are those that it
+    says it was squashed from. ``again`` is one that the tool
     applies whenever it has changed, and keeps no place in the order for: a host cannot check a
     rollback against it.
     """
@@ -34,6 +35,7 @@ class Source:
     told: tuple[Judgement, ...] = ()
     spoken: Mapping[int, str] = field(default_factory=dict)
     again: bool = False
+    replaces: tuple[str, ...] = ()
 
     def judgements(self) -> tuple[Judgement, ...]:
         """Judge everything that it does, in the order of its lines."""

@@ -1,0 +1,100 @@
+"""What became of migrations that were made into one. Pure.
+
+A team squashes old migrations into a new one and drops their files. Databases keep the old
+names on record, and no release ships those any more; the new one says in its ``replaces`` what
+it stands for. So whoever ships it has them too, and whoever has all of them applied has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind
+from fairway.engine.contract.names import Digest
+from fairway.engine.schema.known import Known, key_of
+from fairway.engine.schema.record import Record
+
+
+def replaced_by(kind: MigratorKind, migration: Migration, known: Known) -> tuple[str, ...]:
+    """Return what a migration stands for, by its own release and by any other that ships the same bytes."""
+    return tuple(dict.fromkeys((*migration.replaces, *known.replaced(kind, migration.id, migration.digest))))
+
+
+def covered_by(kind: MigratorKind, release: Migrations, known: Known) -> frozenset[str]:
+    """Return what a release has, by the keys of :func:`key_of`: what it ships, and what that stands for."""
+    found = {key_of(kind, one.id) for one in release.shipped}
+    return frozenset(
+        found | _behind(kind, (n for one in release.shipped for n in replaced_by(kind, one, known)), known)
+    )
+
+
+def unfolded(record: Record, covered: frozenset[str], known: Known) -> tuple[str, ...]:
+    """Return what is applied and not covered, with what each squashed migration stands for in its place."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    left = list(reversed(record.applied))
+    while left:
+        name = left.pop()
+        key = key_of(record.kind, name)
+        if key in covered or key in seen:
+            continue
+        seen.add(key)
+        stands_for = known.replaced(record.kind, name, _digest(record, name))
+        left += reversed(stands_for)
+        if not stands_for:
+            found[key] = name
+    return tuple(found.values())
+
+
+def lacking(release: Migrations, record: Record, known: Known, *, besides: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return what a release ships and a database has neither under its name nor in parts nor squashed.
+
+    ``besides`` are names that count as there, too.
+    """
+    kind = record.kind
+    there = {key_of(kind, name) for name in (*record.applied, *besides)}
+    there |= _behind(kind, (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a))), known)
+    return tuple(
+        one.id
+        for one in release.shipped
+        if key_of(kind, one.id) not in there and not _is_there(kind, replaced_by(kind, one, known), there)
+    )
+
+
+def to_be_run_again(release: Migrations, record: Record, known: Known) -> tuple[tuple[Migration, int, int], ...]:
+    """Return what a migrator would run over its own parts: each with how many these are, and how many are applied.
+
+    Django knows by itself that it must not. Alembic stops at a revision that it does not have.
+    """
+    kind = record.kind
+    if kind not in (MigratorKind.PRISMA, MigratorKind.SQL):
+        return ()
+    applied = {key_of(kind, name) for name in record.applied}
+    found = []
+    for one in release.shipped:
+        parts = replaced_by(kind, one, known)
+        done = sum(key_of(kind, part) in applied for part in parts)
+        if done and key_of(kind, one.id) not in applied:
+            found.append((one, len(parts), done))
+    return tuple(found)
+
+
+def _behind(kind: MigratorKind, names: Iterable[str], known: Known) -> set[str]:
+    """Return the keys of these names and of what they stand for in their turn: what was squashed twice."""
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if (key := key_of(kind, name)) not in found:
+            found.add(key)
+            left += known.replaced(kind, name)
+    return found
+
+
+def _is_there(kind: MigratorKind, parts: tuple[str, ...], there: set[str]) -> bool:
+    return bool(parts) and all(key_of(kind, part) in there for part in parts)
+
+
+def _digest(record: Record, name: str) -> Digest | None:
+    checksum = record.checksums.get(name)
+    return Digest(f"sha256:{checksum.lower()}") if checksum is not None else None
