@@ -232,6 +232,35 @@ def test_dockers_settings_of_somebody_else_are_only_told_about(text: str, limite
     assert bool(look.notes) is not limited
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("/usr/sbin/dockerd\0-H\0fd://\0--log-opt\0max-size=5m\0", "started with --log-opt"),
+        ("/usr/bin/dockerd\0--log-driver=journald\0", "started with --log-driver"),
+        ("dockerd\0--config-file\0/srv/docker.json\0", "started with --config-file"),
+        ("some other program of that number\0", "does not run"),
+        (None, "does not run"),
+    ],
+)
+def test_a_docker_that_a_file_could_keep_from_starting_gets_none(arguments: str | None, told: str) -> None:
+    machine = ready()
+    del machine.files["/etc/docker/daemon.json"]
+    machine.files["/var/run/docker.pid"] = "812\n"
+    if arguments is not None:
+        machine.files["/proc/812/cmdline"] = arguments
+    look = ContainerLogs().look(machine, WISH)
+    assert look.steps == ()
+    assert told in look.notes[0]
+
+
+def test_a_docker_that_is_told_nothing_of_logs_gets_the_file() -> None:
+    machine = ready()
+    del machine.files["/etc/docker/daemon.json"]
+    machine.files |= {"/var/run/docker.pid": "812", "/proc/812/cmdline": "/usr/bin/dockerd\0-H\0fd://\0"}
+    assert "write /etc/docker/daemon.json" in ContainerLogs().look(machine, WISH).steps[0]
+    assert "write /etc/docker/daemon.json" in ContainerLogs().look(Machine(), WISH).steps[0]
+
+
 def test_a_database_that_everybody_can_reach_is_told_even_where_no_process_listens() -> None:
     machine = ready(ports=[("", 22), ("127.0.0.1", 6379), ("::1", 25)])
     machine.answers["docker ps"] = "127.0.0.1:3000->3000/tcp\n0.0.0.0:5432->5432/tcp, [::]:5432->5432/tcp\n80/tcp\n"
