@@ -223,9 +223,12 @@ class ThisMachine:
         except Failed:
             if self.run(["nginx", "-s", "reload"]).returncode == 0:
                 raise  # it runs, and does not take its files on
-        started = self.run(["systemctl", "enable", "--now", "nginx.service"] if self.systemd else ["nginx"])
+        started = self.run(["systemctl", "start", "nginx.service"] if self.systemd else ["nginx"])
         if started.returncode != 0:
             raise Failed("nginx does not start", why=started.stderr.strip()[-500:], hint="journalctl -u nginx")
+        if self.systemd:
+            # Not before it has started: where another program has its port, the two would race at each boot.
+            self.run(["systemctl", "enable", "nginx.service"])
 
     def ask(self, name: str, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=_PROBE_S)

@@ -28,7 +28,14 @@ _APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
 _INSTALL = (
     *_APT,
     # With -y alone apt takes away what conflicts: the containerd.io that something else runs by, for docker.io.
-    *("--no-remove", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
+    *(
+        "--no-remove",
+        "--no-install-recommends",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+    ),
     "install",
 )
 _PATIENCE_S = 1800.0

@@ -21,7 +21,7 @@ from fairway.engine.groundwork.site_text import (
 )
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Site, Tls, Wish
-from fairway.engine.nginx.grammar import directives
+from fairway.engine.nginx.grammar import directives, listens
 
 _RENEW_DAYS = 14
 _CERTBOT_PATIENCE_S = 300.0
@@ -38,6 +38,13 @@ class NginxSite:
     def look(self, machine: Machine, wish: Wish) -> Look:
         site, path = _site(wish), file_name(wish)
         if not machine.which("nginx"):
+            taken = _taken(machine, site)
+            if taken:
+                return Look(
+                    "nginx is not there yet",
+                    blocked=f"another program has port {taken}, and nginx would fight with it at each boot",
+                    hint="have that program forward to the edge, without a site in fairway.toml; or take it away",
+                )
             return Look("nginx is not there yet", (*_ask_certificate(machine, site), _writing(path, wish, site)))
         blocked = _standing_in_the_way(machine, path, site)
         if blocked is not None:
@@ -165,7 +172,36 @@ def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None
                 blocked=f"{name} is a site of {site.name} already",
                 hint="have it forward to the edge (fairway adopt says how), or take it away first",
             )
+    return _would_be_first(machine, path, site) if there is None else None
+
+
+def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
+    """Return whose visitors a new site would get: those of a name that no site has go to the first that nginx reads."""
+    directory = PurePosixPath(path).parent
+    there = [(name, one) for name, text in machine.nginx().texts.items() for one in listens(text)]
+    for port in _ports(site):
+        for ipv6 in (False, True) if machine.ipv6 else (False,):
+            beside = [(name, one.default) for name, one in there if (one.port, one.ipv6) == (port, ipv6)]
+            # Files of one directory are read by their names.
+            before = any(PurePosixPath(name).parent == directory and name < path for name, _ in beside)
+            if beside and not before and not any(default for _, default in beside):
+                return Look(
+                    "",
+                    blocked=f"{beside[0][0]} serves every name on port {port} that no site has, "
+                    "and nginx would give those to Fairway's site, which it reads before",
+                    hint=f"add default_server there: listen {'[::]:' if ipv6 else ''}{port} default_server ...;",
+                )
     return None
+
+
+def _ports(site: Site) -> tuple[int, ...]:
+    return (80,) if site.tls is Tls.NONE else (80, 443)
+
+
+def _taken(machine: Machine, site: Site) -> str:
+    """Return which of nginx's ports another program listens on."""
+    taken = {port for _, port in machine.listening()}
+    return " and ".join(str(port) for port in _ports(site) if port in taken)
 
 
 def _server_names(text: str) -> set[str]:
