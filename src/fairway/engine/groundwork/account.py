@@ -62,14 +62,14 @@ class DeployPath:
 
     def look(self, machine: Machine, wish: Wish) -> Look:
         found = machine.find(wish.deploy_path)
+        open_to_others = _open_way(machine, wish.deploy_path)
+        if open_to_others:
+            return Look(
+                f"{wish.deploy_path} is not kept by root alone",
+                blocked=f"others than root could put another directory in its place: {open_to_others}",
+                hint="choose a deploy_path below a directory of root's, such as /opt",
+            )
         if found is None:
-            open_to_others = _open_way(machine, wish.deploy_path)
-            if open_to_others:
-                return Look(
-                    f"there is no {wish.deploy_path}",
-                    blocked=f"others than root could put another directory in its place: {open_to_others}",
-                    hint="choose a deploy_path below a directory of root's, such as /opt",
-                )
             return Look(f"there is no {wish.deploy_path}", (f"make {wish.deploy_path}",))
         if not found.directory:
             return Look(

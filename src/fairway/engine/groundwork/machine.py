@@ -49,6 +49,8 @@ class Found:
     gid: int
     mode: int
     directory: bool
+    #: Neither a directory nor a link, a pipe or a device.
+    plain: bool = True
 
 
 class Machine(Protocol):
@@ -65,6 +67,10 @@ class Machine(Protocol):
         ...
 
     def find(self, path: str) -> Found | None: ...
+
+    def real(self, path: str) -> str:
+        """Return where a path leads when its links are followed."""
+        ...
 
     def which(self, program: str) -> bool: ...
 
@@ -130,7 +136,11 @@ class ThisMachine:
 
     def read(self, path: str) -> str | None:
         try:
-            with Path(path).open("rb") as file:
+            # A pipe, which the deploy user could put anywhere in its directory, would be waited for without end.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return None
                 return file.read(_MAX_BYTES).decode("utf-8", errors="replace")
         except OSError:
             return None
@@ -140,7 +150,11 @@ class ThisMachine:
             found = os.lstat(path)
         except OSError:
             return None
-        return Found(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode), stat.S_ISDIR(found.st_mode))
+        kind = found.st_mode
+        return Found(found.st_uid, found.st_gid, stat.S_IMODE(kind), stat.S_ISDIR(kind), stat.S_ISREG(kind))
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def which(self, program: str) -> bool:
         return shutil.which(program, path=PATH) is not None
@@ -270,6 +284,9 @@ class UnseenMachine:
 
     def find(self, path: str) -> Found | None:
         return None
+
+    def real(self, path: str) -> str:
+        return path
 
     def which(self, program: str) -> bool:
         return False

@@ -91,14 +91,15 @@ class Certificate:
         site = _site(wish)
         certificate, key = certificate_files(site)
         if site.tls is Tls.FILES:
-            absent = [path for path in (certificate, key) if machine.find(path) is None]
+            absent = [path for path in (certificate, key) if machine.find(machine.real(path)) is None]
             if absent:
                 return Look(
                     "not there",
                     blocked=f"there is no {' and no '.join(absent)} on the host",
                     hint="put the certificate, with its chain, and its key there: fairway.toml names them",
                 )
-            found = machine.find(key)
+            # certbot's are links, and a link's own mode says nothing.
+            found = machine.find(machine.real(key))
             if found is not None and found.mode & 0o004:
                 return Look("", wrong=f"everybody on the host can read {key}", hint=f"chmod 600 {key}")
         shown = machine.served_certificate(site.name)

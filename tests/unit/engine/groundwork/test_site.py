@@ -240,5 +240,12 @@ def test_a_key_that_everybody_can_read_is_told() -> None:
     for path in (FILES.certificate, FILES.certificate_key):
         machine.found[str(path)] = Found(0, 0, 0o644, False)
     assert "everybody on the host can read" in Certificate().look(machine, SERVED).wrong
+    kept = "/etc/letsencrypt/archive/www.example.com/privkey1.pem"
+    key = str(FILES.certificate_key)
+    machine.links, machine.found[key] = {key: kept}, Found(0, 0, 0o777, directory=False, plain=False)
+    machine.found[kept] = Found(0, 0, 0o600, directory=False)
+    assert Certificate().look(machine, SERVED).wrong == ""
+    del machine.found[kept]
+    assert f"no {key}" in Certificate().look(machine, SERVED).blocked
     assert not Certificate().asked(replace(SERVED, site=PLAIN))
     assert PLAIN.tls is Tls.NONE

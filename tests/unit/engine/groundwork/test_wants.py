@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.fields import Fields
 from fairway.engine.groundwork.account import DeployPath, DeployUser
 from fairway.engine.groundwork.daemon import ContainerLogs
-from fairway.engine.groundwork.machine import Account, Found, UnseenMachine
+from fairway.engine.groundwork.machine import Account, Found, ThisMachine, UnseenMachine
 from fairway.engine.groundwork.ports import Ports
 from fairway.engine.groundwork.skeleton import Settings, render, skeleton
 from fairway.engine.groundwork.table import look_over, make
@@ -126,9 +128,11 @@ def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
         (Found(1000, 1000, 0o755, True), False),
     ],
 )
-def test_a_deploy_path_that_others_could_move_away_is_not_made(way: Found, closed: bool) -> None:
+def test_a_deploy_path_that_others_could_move_away_is_neither_made_nor_used(way: Found, closed: bool) -> None:
     machine = Machine(found={"/opt": way})
     assert bool(DeployPath().look(machine, WISH).steps) is closed
+    assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
+    machine.found["/opt/shop"] = Found(1000, 1000, 0o755, directory=True)
     assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
 
 
@@ -202,6 +206,27 @@ def test_an_environment_file_that_is_there_is_never_changed_only_told_about() ->
     assert "NEXTAUTH_SECRET (required)" in look.wrong
     Settings().do(machine, WISH, _quiet)
     assert machine.files[SETTINGS] == "POSTGRES_PASSWORD=mine\n"
+
+
+def test_no_command_for_root_is_advised_that_would_go_through_the_deploy_users_link() -> None:
+    machine = ready()
+    machine.found[SETTINGS] = Found(1000, 1000, 0o777, directory=False, plain=False)
+    look = Settings().look(machine, WISH)
+    assert "no plain file" in look.wrong
+    assert "chown" not in look.hint
+    machine.found[SETTINGS] = Found(0, 0, 0o600, directory=False)
+    assert "chown --no-dereference deploy:" in Settings().look(machine, WISH).hint
+
+
+def test_a_pipe_and_a_link_that_the_deploy_user_made_are_seen_for_what_they_are(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/etc/passwd")
+    machine = ThisMachine()
+    assert machine.read(str(pipe)) is None
+    found = [machine.find(str(path)) for path in (pipe, link)]
+    assert [one.plain for one in found if one is not None] == [False, False]
+    assert machine.real(str(link)) == "/etc/passwd"
 
 
 def test_an_encrypted_environment_file_counts() -> None:
