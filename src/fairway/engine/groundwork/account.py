@@ -11,6 +11,7 @@ from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Wish
 
 _GROUP = "docker"
+_NO_SHELLS = ("nologin", "false")
 
 
 class DeployUser:
@@ -36,6 +37,12 @@ class DeployUser:
             )
         if _GROUP not in user.groups:
             return Look(f"{user.name} may not use Docker", (f"add {user.name} to the group {_GROUP}",))
+        if PurePosixPath(user.shell).name in _NO_SHELLS:
+            return Look(
+                f"{user.name}, may use Docker",
+                wrong=f"nobody can log in as {user.name}: its shell is {user.shell}, and sshd runs every command by it",
+                hint=f"usermod --shell /bin/bash {user.name}",
+            )
         return Look(f"{user.name}, may use Docker")
 
     def do(self, machine: Machine, wish: Wish, tell: Tell) -> tuple[str, ...]:

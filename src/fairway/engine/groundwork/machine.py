@@ -39,6 +39,7 @@ class Account:
     gid: int
     home: str
     groups: tuple[str, ...]
+    shell: str = "/bin/bash"
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class ThisMachine:
         except KeyError:
             return None
         groups = tuple(group.gr_name for group in grp.getgrall() if name in group.gr_mem)
-        return Account(name, user.pw_uid, user.pw_gid, user.pw_dir, groups)
+        return Account(name, user.pw_uid, user.pw_gid, user.pw_dir, groups, user.pw_shell)
 
     def has_group(self, name: str) -> bool:
         return any(group.gr_name == name for group in grp.getgrall())

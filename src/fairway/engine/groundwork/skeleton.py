@@ -90,6 +90,13 @@ class Settings:
         if machine.find(path + SEALED) is not None:
             return Look(f"{path}{SEALED} is there, encrypted")
         found = machine.find(path)
+        if found is None and "/" in wish.env.file:
+            # Directories below the deploy path are the deploy user's, or will be: root writes nothing there.
+            return Look(
+                f"there is no {path}",
+                wrong=f"there is no {path}, and one is begun only in the deploy path itself",
+                hint=f"make it, {wish.deploy_user}'s and 0600, with: {', '.join(wish.env.declared)}",
+            )
         if found is None:
             plan = skeleton(wish, database_exists=_database_exists(machine, wish))
             return Look(f"there is no {path}", (_said(path, plan),))

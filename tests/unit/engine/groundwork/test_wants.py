@@ -111,6 +111,11 @@ def test_a_user_that_is_there_only_joins_the_group() -> None:
     assert machine.ran[-1] == ["usermod", "--append", "--groups", "docker", "--", "deploy"]
 
 
+def test_a_user_whom_no_key_can_log_in_is_told() -> None:
+    there = Account("deploy", 1000, 1000, "/home/deploy", ("docker",), "/usr/sbin/nologin")
+    assert "nobody can log in as deploy" in DeployUser().look(ready(accounts={"deploy": there}), WISH).wrong
+
+
 def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
     machine = ready()
     del machine.found["/opt/shop"]
@@ -227,6 +232,15 @@ def test_a_pipe_and_a_link_that_the_deploy_user_made_are_seen_for_what_they_are(
     found = [machine.find(str(path)) for path in (pipe, link)]
     assert [one.plain for one in found if one is not None] == [False, False]
     assert machine.real(str(link)) == "/etc/passwd"
+
+
+def test_root_begins_no_file_in_a_directory_of_the_deploy_users() -> None:
+    machine = ready()
+    wish = replace(WISH, env=replace(WISH.env, file="config/production.env"))
+    look = Settings().look(machine, wish)
+    assert look.steps == ()
+    assert "/opt/shop/config/production.env" in look.wrong
+    assert "POSTGRES_PASSWORD" in look.hint
 
 
 def test_an_encrypted_environment_file_counts() -> None:
