@@ -145,8 +145,9 @@ def test_one_command_makes_a_bare_host_ready(prepared: Prepared) -> None:
     settings = host.get(f"{path}/.env.production")
     assert f"NEXTAUTH_URL=https://{SITE}\n" in settings
     # Made there, they are in nothing that came back.
-    made = [line.partition("=")[2] for line in settings.splitlines() if line.startswith(("POSTGRES_P", "NEXTAUTH_S"))]
-    assert all(len(value) == 64 and value not in prepared.said for value in made)
+    made = [line.partition("=")[2] for line in settings.splitlines() if line.startswith(("POSTGRES_PASSWORD=", "NEXTAUTH_SECRET="))]
+    assert [len(value) for value in made] == [64, 64]
+    assert all(value not in prepared.said for value in made)
 
 
 def test_it_serves_through_nginx_over_tls(prepared: Prepared) -> None:
