@@ -145,7 +145,11 @@ def test_one_command_makes_a_bare_host_ready(prepared: Prepared) -> None:
     settings = host.get(f"{path}/.env.production")
     assert f"NEXTAUTH_URL=https://{SITE}\n" in settings
     # Made there, they are in nothing that came back.
-    made = [line.partition("=")[2] for line in settings.splitlines() if line.startswith(("POSTGRES_PASSWORD=", "NEXTAUTH_SECRET="))]
+    made = [
+        line.partition("=")[2]
+        for line in settings.splitlines()
+        if line.startswith(("POSTGRES_PASSWORD=", "NEXTAUTH_SECRET="))
+    ]
     assert [len(value) for value in made] == [64, 64]
     assert all(value not in prepared.said for value in made)
 
