@@ -227,6 +227,20 @@ def test_the_doctor_says_what_was_broken_and_bootstrap_mends_what_is_its_own(pre
     assert {name: after[name] for name in BROKEN} == {name: before[name] for name in BROKEN}
 
 
+def test_what_a_person_has_to_decide_is_told_before_anything_is_done(prepared: Prepared) -> None:
+    host = prepared.host
+    ours, other = f"/etc/nginx/conf.d/fairway-{prepared.work.project}-staging.conf", "/etc/nginx/sites-enabled/other"
+    host.put("/etc/ssh/sshd_config.d/90-only.conf", "AllowUsers root\n")
+    host.put(other, f"server {{ listen 443 ssl; ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY}; }}\n")
+    host.sh(f"mv {ours} /root/ours")
+    try:
+        assert "sshd does not let deploy in: AllowUsers root" in prepared.doctor()["deploy user"]["found"]
+        assert f"{other} serves every name on port 443" in prepared.bootstrap("--yes", check=False)
+    finally:
+        host.sh(f"mv /root/ours {ours}; rm {other} /etc/ssh/sshd_config.d/90-only.conf")
+    assert prepared.ask("GET", "/api/health").status == 200
+
+
 def test_a_site_that_nginx_refuses_leaves_the_old_one_serving(prepared: Prepared) -> None:
     work, host = prepared.work, prepared.host
     file = f"/etc/nginx/conf.d/fairway-{work.project}-staging.conf"

@@ -116,6 +116,27 @@ def test_a_user_whom_no_key_can_log_in_is_told() -> None:
     assert "nobody can log in as deploy" in DeployUser().look(ready(accounts={"deploy": there}), WISH).wrong
 
 
+@pytest.mark.parametrize(
+    ("rules", "by"),
+    [
+        ("allowusers root\nallowusers ops@10.0.0.0/8\n", "AllowUsers"),
+        ("allowusers *\nallowusers !deploy\n", "AllowUsers"),
+        ("denyusers dep*\n", "DenyUsers"),
+        ("allowgroups ssh-users\n", "AllowGroups"),
+        ("denygroups docker\n", "DenyGroups"),
+        ("permitrootlogin no\n", ""),
+        ("allowusers root\nallowusers deploy@10.0.0.0/8\n", ""),
+        ("allowgroups ssh-users\nallowgroups dep?oy\ndenyusers deploy@203.0.113.9\n", ""),
+    ],
+)
+def test_an_sshd_that_lets_the_deploy_user_in_by_no_key_is_told(rules: str, by: str) -> None:
+    machine = ready()
+    machine.files["/usr/sbin/sshd"] = ""
+    machine.answers |= {"/usr/sbin/sshd -T": rules, "id": "deploy docker\n"}
+    wrong = DeployUser().look(machine, WISH).wrong
+    assert (f"sshd does not let deploy in: {by}" in wrong) if by else wrong == ""
+
+
 def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
     machine = ready()
     del machine.found["/opt/shop"]
@@ -137,8 +158,17 @@ def test_a_deploy_path_that_others_could_move_away_is_neither_made_nor_used(way:
     machine = Machine(found={"/opt": way})
     assert bool(DeployPath().look(machine, WISH).steps) is closed
     assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
-    machine.found["/opt/shop"] = Found(1000, 1000, 0o755, directory=True)
+    machine.found["/opt/shop"] = Found(0, 1000, 0o1775, directory=True)
     assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
+
+
+@pytest.mark.parametrize(("owner", "taken"), [(0, True), (1000, True), (1001, False)])
+def test_a_directory_that_another_user_works_in_is_not_taken_from_them(owner: int, taken: bool) -> None:
+    machine = ready()
+    machine.found["/opt/shop"] = Found(owner, owner, 0o755, directory=True)
+    assert ("belongs to user 1001" in DeployPath().look(machine, WISH).blocked) is not taken
+    machine.accounts.clear()
+    assert bool(DeployPath().look(machine, WISH).blocked) is (owner != 0)
 
 
 # -- the settings
