@@ -24,6 +24,7 @@ from fairway.engine.groundwork.wish import Site, Tls, Wish
 from fairway.engine.nginx.grammar import directives, listens
 
 _RENEW_DAYS = 14
+_INNER = ("127.", "::1")
 _CERTBOT_PATIENCE_S = 300.0
 
 
@@ -58,7 +59,10 @@ class NginxSite:
             steps.append(f"{_writing(path, wish, site)}, in the place of what it says now")
         elif not steps and machine.ask(site.name, SETTINGS_PATH).strip() != settings_hash(wanted):
             steps.append("have nginx take its files on: it does not serve by them")
-        return Look(f"{site.url} -> {wish.upstream}" if not steps else f"{site.url} is not served", tuple(steps))
+        found = f"{site.url} -> {wish.upstream}" if not steps else f"{site.url} is not served"
+        hidden = _hidden(machine, path, site)
+        hint = "take the address out of the listen lines there, or forward from there to the edge" if hidden else ""
+        return Look(found, tuple(steps), wrong=hidden, hint=hint)
 
     def do(self, machine: Machine, wish: Wish, tell: Tell) -> tuple[str, ...]:
         site, path = _site(wish), file_name(wish)
@@ -183,7 +187,9 @@ def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
     there = [(name, one) for name, text in machine.nginx().texts.items() for one in listens(text)]
     for port in _ports(site):
         for ipv6 in (False, True) if machine.ipv6 else (False,):
-            beside = [(name, one.default) for name, one in there if (one.port, one.ipv6) == (port, ipv6)]
+            beside = [
+                (name, one.default) for name, one in there if (one.address, one.port, one.ipv6) == ("", port, ipv6)
+            ]
             # Files of one directory are read by their names.
             before = any(PurePosixPath(name).parent == directory and name < path for name, _ in beside)
             if beside and not before and not any(default for _, default in beside):
@@ -194,6 +200,17 @@ def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
                     hint=f"add default_server there: listen {'[::]:' if ipv6 else ''}{port} default_server ...;",
                 )
     return None
+
+
+def _hidden(machine: Machine, path: str, site: Site) -> str:
+    """Return by which address visitors find another site alone: where one listens at it, nginx looks no further."""
+    for name, text in machine.nginx().texts.items():
+        for one in listens(text):
+            if name != path and one.port in _ports(site) and one.address and not one.address.startswith(_INNER):
+                return (
+                    f"{name} listens at {one.address}:{one.port}: who comes by that address does not find {site.name}"
+                )
+    return ""
 
 
 def _ports(site: Site) -> tuple[int, ...]:

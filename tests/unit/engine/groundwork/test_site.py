@@ -156,6 +156,17 @@ def test_once_the_site_is_there_it_is_not_held_up_by_later_ones() -> None:
     assert NginxSite().look(machine, SERVED).blocked == ""
 
 
+@pytest.mark.parametrize(
+    ("listen", "hidden"),
+    [("203.0.113.5:443 ssl", True), ("[2001:db8::1]:80", True), ("127.0.0.1:80", False), ("203.0.113.5:8443", False)],
+)
+def test_a_site_that_visitors_of_an_address_cannot_find_is_told(listen: str, hidden: bool) -> None:
+    machine = ready(texts={"/etc/nginx/sites-available/shop": f"server {{ listen {listen}; server_name shop; }}"})
+    look = NginxSite().look(machine, SERVED)
+    assert look.blocked == ""
+    assert ("does not find www.example.com" in look.wrong) is hidden
+
+
 def test_nginx_is_not_installed_beside_another_program_on_its_port() -> None:
     bare = Machine(ports=[("", 22), ("", 443)])
     assert "another program has port 443" in NginxSite().look(bare, SERVED).blocked
