@@ -125,6 +125,23 @@ def upgrade() -> None:
     op.execute("ALTER TABLE people ADD COLUMN nickname text")
 '''
 
+_REMARK = '''\
+"""people have a remark, slowly (expand)
+
+Revision ID: 0012
+"""
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE people ADD COLUMN remark text")
+    op.execute("SELECT pg_sleep(1)")
+'''
+
 
 def add_location(work: Workspace) -> str:
     """Add a column and show it: a migration that only expands the schema. Returns the commit."""
@@ -241,3 +258,9 @@ def idle_migrator(work: Workspace) -> str:
     migrate = '"python", "-m", "capakraken", "migrate"]\n\nFROM'
     work.edit("Dockerfile.prod", migrate, '"python", "-c", "print(\'no migration to apply\')"]\n\nFROM')
     return work.commit("Migrate with an empty engine")
+
+
+def holds_a_lock(work: Workspace) -> str:
+    """Ship, after :func:`add_location`, a migration that keeps everybody from a table for a second."""
+    work.write("migrations/versions/0012_remark.py", _REMARK)
+    return work.commit("Add a column, and take a second over it")

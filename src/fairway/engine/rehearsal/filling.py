@@ -25,7 +25,7 @@ _LOAD_PATIENCE_S = 12 * 3600.0
 _ABOUT = f"""
 SELECT current_database(); SELECT pg_database_size(current_database());
 SELECT count(*) {TABLES};
-"""  # noqa: S608 (constants)
+"""
 # Nothing of a copy that is being filled is worth the wait for the disk.
 _HURRY = """
 ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET full_page_writes = off;
@@ -33,7 +33,7 @@ ALTER SYSTEM SET autovacuum = off; SELECT pg_reload_conf();
 """
 # But the migration is to meet a server that works as the real one does.
 _AS_USUAL = "ALTER SYSTEM RESET ALL; SELECT pg_reload_conf(); CHECKPOINT;\n"
-_PASSWORD = """\\set password `printf %s "$FAIRWAY_PASSWORD"`
+_LOGIN = """\\set password `printf %s "$FAIRWAY_PASSWORD"`
 ALTER ROLE :"role" LOGIN PASSWORD :'password';
 """
 
@@ -100,7 +100,7 @@ def _take_roles(real: Postgres, trial: InContainer, maintenance: str) -> None:
 def _give_password(trial: InContainer, maintenance: str, connection: Mapping[str, str]) -> None:
     command = trial.psql(database=maintenance, variables={"role": connection["PGUSER"]})
     argv = [*command.argv[:2], "--env", "FAIRWAY_PASSWORD", *command.argv[2:]]
-    done = _run(Command(argv, {**command.env, "FAIRWAY_PASSWORD": connection.get("PGPASSWORD", "")}), stdin=_PASSWORD)
+    done = _run(Command(argv, {**command.env, "FAIRWAY_PASSWORD": connection.get("PGPASSWORD", "")}), stdin=_LOGIN)
     if done.returncode != 0:
         raise Failed("the application cannot log in to the copy of the database", why=_without(done.stderr, connection))
 

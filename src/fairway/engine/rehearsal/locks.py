@@ -116,7 +116,13 @@ def locks_of(samples: Sequence[Sample], interval_s: float) -> tuple[Lock, ...]:
                 waited[key] = waited.get(key, 0.0) + left
         for_app |= {(one.relation, one.mode) for one in sample.locks if one.for_app and not one.granted}
     found = [
-        Lock(relation, mode, held.get((relation, mode), 0.0), waited.get((relation, mode), 0.0), (relation, mode) in for_app)
+        Lock(
+            relation,
+            mode,
+            held.get((relation, mode), 0.0),
+            waited.get((relation, mode), 0.0),
+            (relation, mode) in for_app,
+        )
         for relation, mode in {**held, **waited}
     ]
     return tuple(sorted(found, key=lambda one: (-(one.held_s + one.waited_s), one.relation, one.mode)))
@@ -156,5 +162,3 @@ def steps_of(samples: Iterable[Sample]) -> tuple[Took, ...]:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.95 else f"{seconds * 1000:.0f} ms"
-
-

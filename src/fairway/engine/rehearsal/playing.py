@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from fairway.engine import clock, docker
 from fairway.engine.backups.flow import Report
-from fairway.engine.backups.postgres import InContainer, Postgres, candidates, locate
+from fairway.engine.backups.postgres import Beside, InContainer, Postgres, candidates, locate
 from fairway.engine.backups.scratch import image_for
 from fairway.engine.backups.store import Store
 from fairway.engine.contract.errors import Cancelled, Failed, FairwayError, Unreachable
@@ -91,6 +91,7 @@ class Rehearsal:
         self._took: dict[str, float] = {}
         self._copy_of = stage.Copy("", "", "")
         self._server_version: int | None = None
+        self._elsewhere: stage.Elsewhere | None = None
         #: What the migrator said, line by line.
         self.said: list[str] = []
 
@@ -107,6 +108,9 @@ class Rehearsal:
         if not tables:
             return "the database has no tables yet"
         refuse_full(size_bytes, free_bytes)
+        external = self._host.backups.external
+        if external is not None and isinstance(real, Beside):
+            self._elsewhere = stage.Elsewhere(external.url_key, real.connection.get("PGHOST", ""))
         with _alone(self._layout, self._report, self._check):
             removal.remove_all(self._layout, self._containers, self._host.project)
             self._directory.joinpath("run").mkdir(mode=0o700, parents=True)
@@ -327,11 +331,6 @@ class Rehearsal:
     # -- Docker
 
     def _model(self, options: str = "") -> Model:
-        external = self._host.backups.external
-        elsewhere = None
-        if external is not None:
-            real = locate(self._layout, self._host)
-            elsewhere = stage.Elsewhere(external.url_key, str(getattr(real, "connection", {}).get("PGHOST", "")))
         mounts = EdgeMounts(
             image=self._host.edge_image,
             user=f"{os.getuid()}:{os.getgid()}",
@@ -345,7 +344,7 @@ class Rehearsal:
             copy_of=self._copy_of,
             edge=mounts,
             options=options,
-            elsewhere=elsewhere,
+            elsewhere=self._elsewhere,
             kind=_kind,
         )
 
@@ -415,4 +414,3 @@ def _kind(path: str) -> str:
     if os.path.isfile(path):  # noqa: PTH113 - a path of the operator's, as Compose has it
         return "file"
     return "directory" if os.path.isdir(path) else "other"  # noqa: PTH112
-

@@ -14,7 +14,9 @@ from fairway.engine.rehearsal.locks import Lock, Took
 from fairway.engine.schema import tables as t
 
 _SHOWN = 5
-_TIME = re.compile(r"(?P<whole>.{10}[T ][0-9:]{8})(?:\.(?P<fraction>[0-9]{1,6}))?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?")
+_TIME = re.compile(
+    r"(?P<whole>.{10}[T ][0-9:]{8})(?:\.(?P<fraction>[0-9]{1,6}))?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
 
 
 @dataclass(frozen=True)

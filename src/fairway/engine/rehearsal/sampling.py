@@ -48,7 +48,8 @@ SELECT json_build_object(
           FROM pg_locks l JOIN clients c ON c.pid = l.pid AND NOT c.is_app
           JOIN pg_temp.fairway_before t ON t.oid = l.relation
          WHERE l.locktype = 'relation'
-           AND (NOT l.granted OR l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))
+           AND (NOT l.granted
+                OR l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))
     ), '[]'::json));
 """
 
@@ -105,12 +106,10 @@ def _ask(running: Program, sql: str) -> list[str] | None:
     """Return the lines of an answer, None when nobody answers any more."""
     running.write(f"{sql}SELECT '{_END}';\n".encode())
     running.flush()
-    lines = []
+    lines: list[str] = []
     while line := running.stdout.readline():
         text = line.decode(errors="replace").rstrip("\n")
         if text == _END:
             return lines
         lines.append(text)
     return None
-
-
