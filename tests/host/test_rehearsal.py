@@ -15,7 +15,28 @@ from testbed.workspace import Workspace
 from tests.host.asking import history, release, serving, sql, start_on, wait_for_step
 
 LABEL = "label=dev.fairway.rehearsal"
-SMOKE = ["python", "-c", "import socket; socket.create_connection(('postgres', 5432), 2); print('smoke')"]
+SMOKE = '''\
+"""Say whether there is something to work with, and no way to anything else."""
+
+import socket
+import sys
+
+
+def reached(where: str) -> bool:
+    host, _, port = where.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+    except OSError:
+        return False
+    return True
+
+
+if not reached("postgres:5432") or not reached("redis:6379"):
+    sys.exit("nothing to work with")
+if out := [where for where in sys.argv[1:] if reached(where)]:
+    sys.exit(f"a way out: {out}")
+'''
+RECORD = "SELECT version_num FROM alembic_version"
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +45,12 @@ def work(bed: Testbed) -> Iterator[Workspace]:
     made = Workspace(bed, project=f"t-{secrets.token_hex(4)}", port=27_500 + secrets.randbelow(1_000))
     try:
         made.configure(
-            readiness={"timeout_s": 15},
-            rehearsal={"smoke": SMOKE},
+            readiness={"timeout_s": 10},
+            rehearsal={"smoke": ["python", "-m", "capakraken.smoke", *_elsewhere(made)]},
             migrations={"kind": "alembic"},
             environments={"staging": {"rehearse": True}},
         )
+        made.write("capakraken/smoke.py", SMOKE)
         made.commit("Rehearse")
         start_on(made, "staging")
         yield made
@@ -42,6 +64,13 @@ def _from_what_serves(work: Workspace) -> Iterator[None]:
     work.git("checkout", "--quiet", "--detach", serving(work, "staging").removeprefix("sha-"))
     yield
     assert _left(work) == ""
+
+
+def _elsewhere(work: Workspace) -> list[str]:
+    """Return where nobody gets from a rehearsal: what serves, the host's own services, another machine."""
+    real = [f"{work.project}-{name}" for name in ("postgres-1:5432", "redis-1:6379", "app-blue:3000")]
+    host = work.host("staging").http(work.port).removeprefix("http://").rpartition(":")[0]
+    return [*real, f"{host}:{work.port}", f"{host}:22", work.bed.registry.address]
 
 
 def _left(work: Workspace) -> str:
@@ -77,3 +106,59 @@ def test_a_release_that_expands_is_rehearsed_with_the_one_before_and_the_report_
     assert 0.5 <= held["held_s"] < 5
     assert "ACCESS EXCLUSIVE on people: held" in done.stderr + done.stdout
     assert work.host("staging").docker("volume", "ls", "--quiet") == volumes
+
+
+def test_a_migration_that_breaks_the_release_before_is_caught_whatever_was_said_of_it(work: Workspace) -> None:
+    before, record = serving(work, "staging"), sql(work, "staging", RECORD)
+    changes.renames_in_secret(work, record)
+    tag = release(work)
+    done = work.fairway("deploy", "staging", tag, check=False)
+    assert done.returncode == 1
+    assert f"in the rehearsal {before[:11]}, which serves, is not ready on what the migrations leave" in done.stderr
+    assert "the database lacks people.full_name" in done.stderr
+    assert "fairway migrations accept <id> --as contract" in done.stderr
+    assert (serving(work, "staging"), sql(work, "staging", RECORD)) == (before, record)
+    entry = history(work, "staging")[-1]
+    assert (entry["outcome"], entry["rehearsal"]["outcome"]) == ("failed", "failed")
+    assert "migrate" not in entry["steps"]
+
+
+def test_a_migration_that_fails_fails_on_the_copy(work: Workspace) -> None:
+    before, record = serving(work, "staging"), sql(work, "staging", RECORD)
+    changes.migration_that_fails(work, record)
+    done = work.fairway("deploy", "staging", release(work), check=False)
+    assert done.returncode == 1
+    assert "in the rehearsal the migration failed (exit code 1)" in done.stderr
+    assert "could not create unique index" in done.stderr
+    assert (serving(work, "staging"), sql(work, "staging", RECORD)) == (before, record)
+
+
+def test_an_engine_that_is_killed_in_a_rehearsal_leaves_nothing_of_it_to_the_next(work: Workspace) -> None:
+    changes.slow_migration(work, 30, sql(work, "staging", RECORD))
+    tag, before = release(work), serving(work, "staging")
+    client = work.start_fairway("deploy", "staging", tag)
+    identity = wait_for_step(work, "staging", "rehearse")
+    database = f"{work.project}-rehearsal-{identity}-database"
+    wait_for("the migrator to be at work on the copy", lambda: _migrators(work, database) == "1")
+    work.host("staging").sh(f"pkill -KILL -f '{work.deploy_path}/[.]fairway/engine/current serve'")
+    client.communicate(timeout=60)
+    assert _left(work) != ""
+    back = work.fairway("reconcile", "staging")
+    assert f"undid the interrupted deploy of {tag[:11]}, lost in rehearse" in back.stderr
+    assert _left(work) == ""
+    assert serving(work, "staging") == before
+
+    client = work.start_fairway("deploy", "staging", tag)
+    identity = wait_for_step(work, "staging", "rehearse")
+    database = f"{work.project}-rehearsal-{identity}-database"
+    wait_for("the migrator to be at work on the copy", lambda: _migrators(work, database) == "1")
+    work.fairway("cancel", "staging", check=False)
+    client.communicate(timeout=60)
+    assert client.returncode == 130
+    assert serving(work, "staging") == before
+
+
+def _migrators(work: Workspace, database: str) -> str:
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+    psql = f'psql -U fairway_rehearsal -d capakraken -qAtc "{statement}"'
+    return work.host("staging").run(f"docker exec {database} {psql}", check=False).stdout.strip()
