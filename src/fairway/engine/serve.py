@@ -375,6 +375,17 @@ class Server:
         host = self._host()
         return {"environment": host.environment, **open_schema(self._layout, host).of_serving()}
 
+    def _rehearse(self, args: Fields) -> dict[str, Any]:
+        manifest = args.text("manifest", max_length=MAX_MANIFEST_LENGTH).encode()
+        bundle = args.parsed("bundle", _base64, max_length=MAX_LINE_BYTES)
+        evidence = take_evidence(args, "evidence") if args.has("evidence") else ()
+        by = args.text("by", max_length=200)
+        args.end()
+        from fairway.engine.rehearsal.asking import rehearse
+
+        # A client that is gone ends it: nobody else hears how it went.
+        return rehearse(self._layout, self._host(), manifest, bundle, evidence, by=by, notice=self._notice)
+
     def _lock(self, args: Fields) -> dict[str, Any]:
         reason = args.text("reason", max_length=500)
         asked, _ = self._asked(args)
@@ -512,6 +523,7 @@ _OPERATIONS: dict[Operation, Callable[[Server, Fields], dict[str, Any]]] = {
     Operation.JUDGE: Server._judge,
     Operation.GATE: Server._gate,
     Operation.MIGRATIONS: Server._migrations,
+    Operation.REHEARSE: Server._rehearse,
     Operation.LOCK: Server._lock,
     Operation.UNLOCK: Server._unlock,
     Operation.BACKUP_CREATE: Server._backup_create,

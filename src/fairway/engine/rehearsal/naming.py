@@ -8,6 +8,8 @@ from dataclasses import dataclass
 LABEL = "dev.fairway.rehearsal"
 #: Which rehearsal: the id of its deployment.
 LABEL_OF = "dev.fairway.rehearsal.of"
+#: Below Fairway's own directory: one for each rehearsal of which anything may be left.
+REHEARSALS = "rehearsal"
 
 
 @dataclass(frozen=True)

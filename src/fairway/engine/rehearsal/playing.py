@@ -380,8 +380,10 @@ class Rehearsal:
 
 
 def write_log(layout: Layout, identity: str, text: str) -> None:
-    """Keep what the migrator said in the deployment's directory."""
-    write_atomically(layout.deployment(identity) / "rehearse.log", text.encode())
+    """Keep what the migrator said in the deployment's directory; one that is asked for by itself has none."""
+    where = layout.deployment(identity)
+    if where.is_dir():
+        write_atomically(where / "rehearse.log", text.encode())
 
 
 @contextmanager
@@ -393,7 +395,7 @@ def _alone(layout: Layout, report: Report, check: Check) -> Iterator[None]:
         report(line)
 
     layout.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = layout.backups / "rehearsal.lock"
+    path = removal.lock_of(layout)
     lock = Lock.acquire(path, by="fairway", purpose="rehearsal", wait_s=_OTHER_PATIENCE_S, notice=notice)
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from fairway.engine import clock
@@ -22,12 +23,9 @@ def directory(layout: Layout, identity: str) -> Path:
     return _all(layout) / identity
 
 
-def left(layout: Layout) -> tuple[str, ...]:
-    """Return the rehearsals of which something may be left."""
-    try:
-        return tuple(sorted(path.name for path in _all(layout).iterdir()))
-    except FileNotFoundError:
-        return ()
+def lock_of(layout: Layout) -> Path:
+    """Return the lock of whoever rehearses on this host."""
+    return layout.backups / "rehearsal.lock"
 
 
 def remove(layout: Layout, containers: Containers, identity: str, *, looks: int = 1) -> bool:
@@ -39,6 +37,8 @@ def remove(layout: Layout, containers: Containers, identity: str, *, looks: int 
             clock.sleep(_LOOK_EVERY_S)
         found = _remove_labelled(containers, naming.LABEL_OF, identity) or found
     shutil.rmtree(where, ignore_errors=True)
+    with suppress(OSError):  # another one's is in it
+        _all(layout).rmdir()
     return found
 
 
@@ -82,4 +82,4 @@ def _listed(containers: Containers, argv: list[str]) -> list[str]:
 
 
 def _all(layout: Layout) -> Path:
-    return layout.root / "rehearsal"
+    return layout.root / naming.REHEARSALS

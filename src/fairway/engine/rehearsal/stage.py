@@ -49,6 +49,8 @@ _LIMITS = {
     "shm_size": "256m",
     "security_opt": ["no-new-privileges"],
 }
+# An internal network has no way out, but the host has an address in it, and with that all its published ports.
+_NO_HOST = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 Kind = Callable[[str], str]
 
@@ -115,7 +117,7 @@ def build(
     return {
         "name": naming.compose_project,
         "services": services,
-        "networks": {"default": {"internal": True, "labels": naming.labels}},
+        "networks": {"default": {"internal": True, "driver_opts": _NO_HOST, "labels": naming.labels}},
         **{
             key: {**(new.model.get(key) or {}), **(around.model.get(key) or {})}
             for key in ("secrets", "configs")

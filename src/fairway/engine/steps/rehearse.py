@@ -42,7 +42,7 @@ class Rehearse(Step):
         told = deployment.told(self.name)
         try:
             found = deployment.driver.rehearse(
-                deployment.launch, _launch_before(deployment), deployment.request.id, told, deployment.refuse_cancelled
+                deployment.launch, launch_before(deployment), deployment.request.id, told, deployment.refuse_cancelled
             )
         except (Cancelled, Unreachable):
             raise
@@ -52,7 +52,7 @@ class Rehearse(Step):
             return found
         for line in found.lines:
             told(line)
-        expected = contracts(brought(deployment.release.migrations, _migrations_before(deployment)))
+        expected = expected_of(deployment)
         verdict, trouble = judge(found.before, expected)
         facts = {"outcome": verdict, **found.as_json()}
         if trouble is not None:
@@ -105,7 +105,13 @@ def _words(asked: Asked | None, expected: tuple[str, ...]) -> str:
     return f"{asked.tag.short} {state} on what the migrations leave, as {', '.join(expected)} says (contract)"
 
 
-def _launch_before(deployment: Deployment) -> Launch | None:
+def expected_of(deployment: Deployment) -> tuple[str, ...]:
+    """Return the migrations that come with the release and after which the one before need not run."""
+    return contracts(brought(deployment.release.migrations, _migrations_before(deployment)))
+
+
+def launch_before(deployment: Deployment) -> Launch | None:
+    """Return the release that serves as it is started with the settings of now."""
     before = deployment.request.before.active
     if before is None:
         return None

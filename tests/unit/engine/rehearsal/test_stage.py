@@ -59,7 +59,8 @@ def _build(model: Model | None = None, *, first: bool = False, elsewhere: Elsewh
 
 def test_everything_is_on_one_network_that_leads_nowhere_and_bears_the_labels() -> None:
     stage = _build()
-    assert stage["networks"] == {"default": {"internal": True, "labels": {LABEL: "shop", LABEL_OF: NAMING.id}}}
+    assert stage["networks"]["default"]["internal"] is True
+    assert stage["networks"]["default"]["labels"] == {LABEL: "shop", LABEL_OF: NAMING.id}
     assert set(stage["services"]) == {"redis", MIGRATOR_SERVICE, DATABASE_SERVICE, APP, EDGE_SERVICE}
     for service in stage["services"].values():
         assert service["labels"] == {LABEL: "shop", LABEL_OF: NAMING.id}
