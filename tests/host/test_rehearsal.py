@@ -33,7 +33,9 @@ def reached(where: str) -> bool:
 
 if not reached("postgres:5432") or not reached("redis:6379"):
     sys.exit("nothing to work with")
-if out := [where for where in sys.argv[1:] if reached(where)]:
+# Where the host would have an address of its own in this network.
+gateway = socket.gethostbyname(socket.gethostname()).rpartition(".")[0] + ".1:22"
+if out := [where for where in (gateway, *sys.argv[1:]) if reached(where)]:
     sys.exit(f"a way out: {out}")
 '''
 RECORD = "SELECT version_num FROM alembic_version"
@@ -134,12 +136,12 @@ def test_a_migration_that_fails_fails_on_the_copy(work: Workspace) -> None:
 
 
 def test_an_engine_that_is_killed_in_a_rehearsal_leaves_nothing_of_it_to_the_next(work: Workspace) -> None:
-    changes.slow_migration(work, 30, sql(work, "staging", RECORD))
+    changes.slow_migration(work, 300, sql(work, "staging", RECORD))
     tag, before = release(work), serving(work, "staging")
     client = work.start_fairway("deploy", "staging", tag)
     identity = wait_for_step(work, "staging", "rehearse")
     database = f"{work.project}-rehearsal-{identity}-database"
-    wait_for("the migrator to be at work on the copy", lambda: _migrators(work, database) == "1")
+    wait_for("the migrator to be at work", lambda: _migrators(work, database) == "1", timeout_s=90, interval_s=0.5)
     work.host("staging").sh(f"pkill -KILL -f '{work.deploy_path}/[.]fairway/engine/current serve'")
     client.communicate(timeout=60)
     assert _left(work) != ""
@@ -151,7 +153,7 @@ def test_an_engine_that_is_killed_in_a_rehearsal_leaves_nothing_of_it_to_the_nex
     client = work.start_fairway("deploy", "staging", tag)
     identity = wait_for_step(work, "staging", "rehearse")
     database = f"{work.project}-rehearsal-{identity}-database"
-    wait_for("the migrator to be at work on the copy", lambda: _migrators(work, database) == "1")
+    wait_for("the migrator to be at work", lambda: _migrators(work, database) == "1", timeout_s=90, interval_s=0.5)
     work.fairway("cancel", "staging", check=False)
     client.communicate(timeout=60)
     assert client.returncode == 130
