@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fairway.engine.backups.checking import refuse_altered, send
 from fairway.engine.backups.flow import Report, program, pump
@@ -22,9 +23,11 @@ from fairway.engine.process import Check, Completed, run
 
 _PATIENCE_S = 120.0
 _LOAD_PATIENCE_S = 12 * 3600.0
+# A setting that only some may see is not among theirs.
 _ABOUT = f"""
 SELECT current_database(); SELECT pg_database_size(current_database());
 SELECT count(*) {TABLES};
+SELECT coalesce((SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'), '');
 """
 # Nothing of a copy that is being filled is worth the wait for the disk.
 _HURRY = """
@@ -38,10 +41,20 @@ ALTER ROLE :"role" LOGIN PASSWORD :'password';
 """
 
 
-def about(postgres: Postgres) -> tuple[str, int, int]:
-    """Return the name of a database, its bytes, and how many tables it has."""
-    name, size_bytes, tables = postgres.ask(_ABOUT)
-    return name, int(size_bytes), int(tables)
+@dataclass(frozen=True)
+class About:
+    """What is known of the database in use. ``preloaded`` are libraries without which it cannot be restored."""
+
+    name: str
+    size_bytes: int
+    tables: int
+    preloaded: str
+
+
+def about(postgres: Postgres) -> About:
+    """Ask the database in use about itself."""
+    name, size_bytes, tables, preloaded = postgres.ask(_ABOUT)
+    return About(name, int(size_bytes), int(tables), preloaded)
 
 
 def fill(

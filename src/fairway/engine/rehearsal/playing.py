@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from fairway.engine import clock, docker
 from fairway.engine.backups.flow import Report
@@ -29,7 +30,7 @@ from fairway.engine.model import EDGE_SERVICE, EdgeMounts, Model, compose_text, 
 from fairway.engine.process import Check, stream
 from fairway.engine.redact import Redactor
 from fairway.engine.rehearsal import removal, stage
-from fairway.engine.rehearsal.filling import about, fill, session_of
+from fairway.engine.rehearsal.filling import About, about, fill, session_of
 from fairway.engine.rehearsal.locks import locks_of, steps_of
 from fairway.engine.rehearsal.naming import Naming
 from fairway.engine.rehearsal.report import Asked, Rehearsed, recorded
@@ -104,10 +105,10 @@ class Rehearsal:
         if self._host.backups.external is None and not candidates(self._containers, self._host, service):
             return "nothing was rehearsed: no PostgreSQL of this project runs here"
         real = locate(self._layout, self._host, service)
-        database, size_bytes, tables = about(real)
-        if not tables:
+        found = about(real)
+        if not found.tables:
             return "the database has no tables yet"
-        refuse_full(size_bytes, free_bytes)
+        refuse_full(found.size_bytes, free_bytes)
         external = self._host.backups.external
         if external is not None and isinstance(real, Beside):
             self._elsewhere = stage.Elsewhere(external.url_key, real.connection.get("PGHOST", ""))
@@ -115,13 +116,16 @@ class Rehearsal:
             removal.remove_all(self._layout, self._containers, self._host.project)
             self._directory.joinpath("run").mkdir(mode=0o700, parents=True)
             try:
-                return self._play(real, database)
+                return self._play(real, found)
             finally:
                 removal.remove(self._layout, self._containers, self._naming.id)
 
-    def _play(self, real: Postgres, database: str) -> Rehearsed:
+    def _play(self, real: Postgres, found: About) -> Rehearsed:
+        database = found.name
         backup = choose(Store(self._layout).list(), self._naming.id, self._serving())
-        self._copy_of = stage.Copy(image_for(real), database, secrets.token_hex(24))
+        # A client's image knows nothing of the libraries of a server elsewhere.
+        preloaded = found.preloaded if isinstance(real, InContainer) else ""
+        self._copy_of = stage.Copy(image_for(real), database, secrets.token_hex(24), preloaded)
         with self._timed("copy"):
             self._start_database()
             notes = fill(
@@ -287,7 +291,7 @@ class Rehearsal:
             self._up(self._model(options), [stage.MIGRATOR_SERVICE])
 
         self._report("migrating the copy")
-        with self._timed("migrate"), sampled(self._trial, database, self._others()) as samples:
+        with self._timed("migrate"), sampled(self._trial, database, self._others(), self._applied) as samples:
             try:
                 migrator.run(start, limits, self._report, self._check)
             except (Cancelled, Unreachable):
@@ -300,9 +304,20 @@ class Rehearsal:
                 ) from None
         after = self._tables()
         notes = self._refuse_unapplied(after)
-        exact = recorded(after, _names(tables))
-        steps = exact or tuple(replace(one, migrations=_bare(one.migrations)) for one in steps_of(samples))
-        return Rehearsed(None, {}, steps, bool(exact), locks_of(samples, INTERVAL_S), None, notes)
+        exact = recorded(after, self._applied(tables))
+        return Rehearsed(None, {}, exact or steps_of(samples), bool(exact), locks_of(samples, INTERVAL_S), None, notes)
+
+    def _applied(self, tables: Sequence[Table]) -> tuple[str, ...]:
+        """Return the names of what is applied, as releases write them where they say what they ship."""
+        kind = self._new.release.migrations.kind
+        if kind is None or kind is MigratorKind.EXEC:
+            return tuple(line.partition(" ")[2] for line in lines_of(tables))
+        return read_record(kind, tables, self._known).applied
+
+    @cached_property
+    def _known(self) -> Known:
+        kept = (one.release.migrations for one in kept_releases(self._layout))
+        return Known([*kept, self._new.release.migrations])
 
     def _others(self) -> list[str]:
         """Return the addresses of whoever has sessions in the copy besides the migrator."""
@@ -316,9 +331,7 @@ class Rehearsal:
         migrations = self._new.release.migrations
         if migrations.kind is None or migrations.kind is MigratorKind.EXEC:
             return ("what the migrator has applied was not asked for: only its exit code says that it ended well",)
-        known = Known([*(one.release.migrations for one in kept_releases(self._layout)), migrations])
-        record = read_record(migrations.kind, after, known)
-        missing = missing_from(migrations.kind, (one.id for one in migrations.shipped), record.applied)
+        missing = missing_from(migrations.kind, (one.id for one in migrations.shipped), self._applied(after))
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise Failed(
@@ -401,15 +414,6 @@ def _alone(layout: Layout, report: Report, check: Check) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _names(tables: tuple[Table, ...]) -> tuple[str, ...]:
-    return _bare(lines_of(tables))
-
-
-def _bare(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a tool calls its migrations: the lines have its own name before them."""
-    return tuple(line.partition(" ")[2] for line in lines)
 
 
 def _kind(path: str) -> str:

@@ -6,13 +6,16 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Callable
 
 from fairway.engine import clock
 from fairway.engine.backups.flow import Program, program
 from fairway.engine.backups.postgres import InContainer
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.rehearsal.locks import Sample
-from fairway.engine.schema.tables import QUERY, lines_of, parse_tables
+from fairway.engine.schema.tables import QUERY, Table, parse_tables
+
+Applied = Callable[[Sequence[Table]], "tuple[str, ...]"]
 
 #: Finer than this nothing is seen.
 INTERVAL_S = 0.05
@@ -55,9 +58,10 @@ SELECT json_build_object(
 
 
 @contextmanager
-def sampled(postgres: InContainer, database: str, others: Sequence[str]) -> Iterator[list[Sample]]:
+def sampled(postgres: InContainer, database: str, others: Sequence[str], applied: Applied) -> Iterator[list[Sample]]:
     """Have samples collected while the block lasts; ``others`` are the addresses of all clients but the migrator.
 
+    ``applied`` says which migrations are on record in a tool's tables.
     They are for the report only: where the copy cannot be asked any more, there are no more of them.
     """
     samples: list[Sample] = []
@@ -65,7 +69,7 @@ def sampled(postgres: InContainer, database: str, others: Sequence[str]) -> Iter
     command = postgres.psql(database=database, session=_SESSION, variables={"others": ",".join(others)})
     with program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         begun = _ask(running, _BEFORE) is not None
-        watcher = threading.Thread(target=_watch, args=(running, samples, ended), daemon=True)
+        watcher = threading.Thread(target=_watch, args=(running, samples, ended, applied), daemon=True)
         if begun:
             watcher.start()
         try:
@@ -76,7 +80,7 @@ def sampled(postgres: InContainer, database: str, others: Sequence[str]) -> Iter
                 watcher.join(_PATIENCE_S)
 
 
-def _watch(running: Program, samples: list[Sample], ended: threading.Event) -> None:
+def _watch(running: Program, samples: list[Sample], ended: threading.Event, applied: Applied) -> None:
     looks = 0
     while True:
         last = ended.is_set()
@@ -85,21 +89,20 @@ def _watch(running: Program, samples: list[Sample], ended: threading.Event) -> N
         if lines is None:
             return
         if lines:
-            samples.append(_sample(lines, with_record=with_record))
+            samples.append(
+                Sample.parse(clock.monotonic(), lines[0], _names(lines[1:], applied) if with_record else None)
+            )
         if last:
             return
         looks += 1
         ended.wait(INTERVAL_S)
 
 
-def _sample(lines: Sequence[str], *, with_record: bool) -> Sample:
-    applied = None
-    if with_record:
-        try:
-            applied = lines_of(parse_tables(lines[1:]))
-        except FairwayError:
-            applied = None
-    return Sample.parse(clock.monotonic(), lines[0], applied)
+def _names(lines: Sequence[str], applied: Applied) -> tuple[str, ...] | None:
+    try:
+        return applied(parse_tables(lines))
+    except FairwayError:
+        return None
 
 
 def _ask(running: Program, sql: str) -> list[str] | None:

@@ -74,11 +74,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Copy:
-    """The PostgreSQL that holds the copy: its image, the database in it, and the password of its superuser."""
+    """The PostgreSQL that holds the copy: its image, the database in it, and the password of its superuser.
+
+    ``preloaded`` are the libraries that the real server of this image loads when it starts.
+    """
 
     image: str
     database: str
     password: str = field(repr=False)
+    preloaded: str = ""
 
 
 def build(
@@ -149,10 +153,11 @@ def _database(
     aliases = [service, *_aliases(around.model["services"].get(service) or {})] if service is not None else []
     if elsewhere is not None and not _is_address(elsewhere.host):
         aliases.append(elsewhere.host)
+    preloading = ["-c", _escaped(f"shared_preload_libraries={copy_of.preloaded}")] if copy_of.preloaded else []
     result: dict[str, Any] = {
         "image": copy_of.image,
         # Whatever a setting of the image said: what is asked here is a plain server.
-        "command": ["postgres", "-c", "max_wal_size=4GB"],
+        "command": ["postgres", "-c", "max_wal_size=4GB", *preloading],
         "environment": {
             "POSTGRES_USER": SUPERUSER,
             "POSTGRES_DB": _escaped(copy_of.database),
