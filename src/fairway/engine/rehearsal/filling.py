@@ -28,7 +28,7 @@ _ABOUT = f"""
 SELECT current_database(); SELECT pg_database_size(current_database());
 SELECT count(*) {TABLES};
 SELECT coalesce((SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'), '');
-"""
+"""  # noqa: S608 (constants)
 # Nothing of a copy that is being filled is worth the wait for the disk.
 _HURRY = """
 ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET full_page_writes = off;

@@ -1,0 +1,62 @@
+"""What a rehearsal decides about its deployment: whether it goes on, and what is on the record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.manifest import Release
+from fairway.engine.contract.names import Slot, Tag
+from fairway.engine.ledger import Ledger
+from fairway.engine.rehearsal.report import Asked, Rehearsed
+from tests.unit.engine.test_recovery import Scene, scene
+
+BEFORE = Tag("sha-" + "a1" * 20)
+FAILS = Failed("in the rehearsal the migration failed (exit code 1)", why="ERROR: it is there already")
+
+
+def _shown(*, ready: bool = True) -> Rehearsed:
+    asked = Asked(BEFORE, ready=ready, smoke=None, said="503: no such column")
+    return Rehearsed("20260131-120000-000000", {"copy": 1.0, "migrate": 0.5}, (), False, (), asked)
+
+
+def _entry(host: Scene) -> dict[str, Any]:
+    (entry,) = Ledger(host.layout.ledger).entries()
+    return entry
+
+
+@pytest.mark.parametrize(("shows", "says"), [(FAILS, FAILS.what), (_shown(ready=False), "is not ready on what")])
+def test_a_rehearsal_that_fails_ends_the_deployment_before_anything_is_migrated(
+    release: Release, shows: Rehearsed | FairwayError, says: str
+) -> None:
+    with scene(release) as host:
+        host.world.rehearsed = shows
+        host.run(lost_at=None)
+        assert host.check_legal() is Slot.BLUE
+        assert host.world.migrations_run == 0
+        entry = _entry(host)
+        assert (entry["outcome"], entry["rehearsal"]["outcome"]) == ("failed", "failed")
+        assert says in entry["error"]["what"]
+        assert "rehearse" not in entry["steps"]
+
+
+def test_what_it_has_shown_is_on_the_record_of_the_deployment(release: Release) -> None:
+    with scene(release) as host:
+        host.world.rehearsed = _shown()
+        host.run(lost_at=None)
+        assert host.check_legal() is Slot.GREEN
+        assert _entry(host)["rehearsal"] == {"outcome": "passed", **_shown().as_json()}
+
+
+def test_a_forced_deployment_goes_on_and_the_record_has_why(release: Release) -> None:
+    with scene(release) as host:
+        host.request = replace(host.request, forced="the old one is going away tonight")
+        host.world.rehearsed = FAILS
+        host.run(lost_at=None)
+        assert host.check_legal() is Slot.GREEN
+        assert host.world.migrations_run == 1
+        found = _entry(host)["rehearsal"]
+        assert found == {"outcome": "failed", "why": FAILS.what, "forced": "the old one is going away tonight"}
