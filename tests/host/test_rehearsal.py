@@ -18,6 +18,7 @@ LABEL = "label=dev.fairway.rehearsal"
 SMOKE = '''\
 """Say whether there is something to work with, and no way to anything else."""
 
+import os
 import socket
 import sys
 
@@ -33,6 +34,8 @@ def reached(where: str) -> bool:
 
 if not reached("postgres:5432") or not reached("redis:6379"):
     sys.exit("nothing to work with")
+if "@fairway-database:5432/" not in os.environ.get("DATABASE_URL", "@fairway-database:5432/"):
+    sys.exit("the URL of the database leads elsewhere")
 # Where the host would have an address of its own in this network.
 gateway = socket.gethostbyname(socket.gethostname()).rpartition(".")[0] + ".1:22"
 if out := [where for where in (gateway, *sys.argv[1:]) if reached(where)]:
@@ -158,6 +161,30 @@ def test_an_engine_that_is_killed_in_a_rehearsal_leaves_nothing_of_it_to_the_nex
     client.communicate(timeout=60)
     assert client.returncode == 130
     assert serving(work, "staging") == before
+
+
+def test_a_database_elsewhere_is_copied_and_its_url_leads_to_the_copy(work: Workspace) -> None:
+    host = work.host("staging")
+    url = "postgresql://capakraken:$POSTGRES_PASSWORD@postgres:5432/capakraken?sslmode=prefer"
+    host.sh(f"""
+        cd {work.deploy_path}
+        . ./.env.production
+        echo "DATABASE_URL={url}" >>.env.production
+        rm .fairway/backups/*.dump .fairway/backups/*.json
+    """)
+    elsewhere = {"url_key": "DATABASE_URL", "client_image": "postgres:17"}
+    work.configure(environments={"staging": {"backup": elsewhere}})
+    work.fairway("bootstrap", "staging")
+    before, record = serving(work, "staging"), sql(work, "staging", RECORD)
+    changes.slow_migration(work, 1, record)
+    done = work.fairway("migrations", "rehearse", "staging", release(work))
+    assert f"staging: {before[:11]} runs on after the migrations of {work.tag[:11]}" in done.stdout
+    assert "on a copy made straight from the database" in done.stderr
+    entry = history(work, "staging")[-1]
+    assert (entry["action"], entry["outcome"], entry["rehearsal"]["backup"]) == ("rehearsal", "succeeded", None)
+    assert [one["migrations"] for one in entry["rehearsal"]["migrations"]] == [["0008"]]
+    assert (serving(work, "staging"), sql(work, "staging", RECORD)) == (before, record)
+    assert work.tag[:11] not in work.fairway("rollback", "staging", "--plan", check=False).stdout
 
 
 def _migrators(work: Workspace, database: str) -> str:

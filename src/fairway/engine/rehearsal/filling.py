@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fairway.engine.backups.checking import refuse_altered, send
@@ -18,7 +19,7 @@ from fairway.engine.backups.postgres import SESSION, Beside, Command, InContaine
 from fairway.engine.backups.restoring import CREATE, DRESS
 from fairway.engine.backups.snapshot import TABLES
 from fairway.engine.backups.store import Backup, Store
-from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.process import Check, Completed, run
 
 _PATIENCE_S = 120.0
@@ -81,7 +82,13 @@ def fill(
         refuse_altered(store, backup)
         code, said = send(store, backup, loading, None, env, report=report, check=check)
     else:
-        code, said = _copy(real, loading, session, report, check)
+        try:
+            code, said = _copy(real, loading, session, report, check)
+        except BaseException:
+            # The server reads on for a dump that nobody takes any more.
+            with suppress(FairwayError):
+                real.end_sessions(session)
+            raise
     if code != 0:
         raise Failed(
             "the rehearsal has no copy of the database",
