@@ -148,7 +148,7 @@ def test_an_engine_that_is_killed_in_a_rehearsal_leaves_nothing_of_it_to_the_nex
     work.host("staging").sh(f"pkill -KILL -f '{work.deploy_path}/[.]fairway/engine/current serve'")
     client.communicate(timeout=60)
     assert _left(work) != ""
-    back = work.fairway("reconcile", "staging")
+    back = work.fairway("reconcile", "staging", "--yes")
     assert f"undid the interrupted deploy of {tag[:11]}, lost in rehearse" in back.stderr
     assert _left(work) == ""
     assert serving(work, "staging") == before

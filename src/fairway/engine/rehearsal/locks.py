@@ -8,7 +8,7 @@ samples are. Source: PostgreSQL manual, "Explicit Locking".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairway.engine.contract.fields import parse_json
@@ -60,6 +60,15 @@ class Sample:
             Seen(int(row[0]), str(row[1]), str(row[2]), bool(row[3]), bool(row[4])) for row in document["locks"]
         )
         return cls(at_s, locks, int(document["sessions"]), applied)
+
+
+def add(samples: list[Sample], sample: Sample, *, last: bool) -> None:
+    """Keep a sample, unless it is as the one before: a migration may take a day."""
+    before = samples[-1] if samples else None
+    if sample.applied is None and before is not None:
+        sample = replace(sample, applied=before.applied)
+    if last or before is None or replace(sample, at_s=before.at_s) != before:
+        samples.append(sample)
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ class Rehearsal:
         with self._timed("again"):
             self._report(f"starting {before.tag.short} again, on what the migrations left")
             done = self._containers.run(
-                ["docker", "restart", "--time", str(_RESTART_GRACE_S), self._naming.app], timeout_s=120
+                ["docker", "restart", "-t", str(_RESTART_GRACE_S), self._naming.app], timeout_s=120
             )
             if done.returncode != 0:
                 raise Failed("the release before could not be started again", why=self._containers.tail(done))

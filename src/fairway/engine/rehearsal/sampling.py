@@ -12,7 +12,7 @@ from fairway.engine import clock
 from fairway.engine.backups.flow import Program, program
 from fairway.engine.backups.postgres import InContainer
 from fairway.engine.contract.errors import FairwayError
-from fairway.engine.rehearsal.locks import Sample
+from fairway.engine.rehearsal.locks import Sample, add
 from fairway.engine.schema.tables import QUERY, Table, parse_tables
 
 Applied = Callable[[Sequence[Table]], "tuple[str, ...]"]
@@ -89,9 +89,8 @@ def _watch(running: Program, samples: list[Sample], ended: threading.Event, appl
         if lines is None:
             return
         if lines:
-            samples.append(
-                Sample.parse(clock.monotonic(), lines[0], _names(lines[1:], applied) if with_record else None)
-            )
+            names = _names(lines[1:], applied) if with_record else None
+            add(samples, Sample.parse(clock.monotonic(), lines[0], names), last=last)
         if last:
             return
         looks += 1

@@ -12,7 +12,7 @@ from fairway.engine.backups.store import Backup, Reason
 from fairway.engine.contract.errors import Failed
 from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind, Verdict
 from fairway.engine.contract.names import Digest, Tag
-from fairway.engine.rehearsal.locks import Sample, Took, locks_of, steps_of
+from fairway.engine.rehearsal.locks import Sample, Took, add, locks_of, steps_of
 from fairway.engine.rehearsal.report import Asked, brought, contracts, recorded
 from fairway.engine.rehearsal.source import choose, refuse_full
 from fairway.engine.schema.tables import Table
@@ -54,6 +54,16 @@ def test_two_sessions_of_a_migrator_do_not_hold_a_lock_twice_and_a_weak_lock_is_
 
 def test_what_is_in_the_last_sample_only_was_held_for_about_one_interval() -> None:
     assert locks_of([_sample(5.0, ALTERS)], 0.05)[0].held_s == 0.05
+
+
+def test_what_does_not_change_is_kept_once_and_lasts_as_long() -> None:
+    kept: list[Sample] = []
+    for at in range(100):
+        add(kept, _sample(float(at), ALTERS, applied=("1",) if at % 4 == 0 else None), last=at == 99)
+    assert len(kept) == 2
+    assert locks_of(kept, 1.0)[0].held_s == 100.0
+    add(kept, _sample(100.0, ALTERS, applied=("1", "2")), last=False)
+    assert len(kept) == 3
 
 
 def test_migrations_are_measured_from_one_to_the_next_and_together_where_they_came_together() -> None:

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from fairway.engine.accept import settle
 from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Slot, Tag
+from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
+from fairway.engine.lock import Lock
+from fairway.engine.rehearsal import ending, removal
 from fairway.engine.rehearsal.report import Asked, Rehearsed
-from tests.unit.engine.test_recovery import Scene, scene
+from tests.unit.engine.test_recovery import HOST, Scene, scene
 
 BEFORE = Tag("sha-" + "a1" * 20)
 FAILS = Failed("in the rehearsal the migration failed (exit code 1)", why="ERROR: it is there already")
@@ -26,6 +30,21 @@ def _shown(*, ready: bool = True) -> Rehearsed:
 def _entry(host: Scene) -> dict[str, Any]:
     (entry,) = Ledger(host.layout.ledger).entries()
     return entry
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_what_an_engine_that_was_lost_has_left_goes_and_what_is_under_way_stays(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, under_way: bool
+) -> None:
+    removed: list[str] = []
+    monkeypatch.setattr(ending, "remove_all", lambda layout, containers, project: removed.append(project))
+    removal.directory(layout, "20260131-120000-000000").mkdir(parents=True)
+    layout.backups.mkdir()
+    lock = Lock.acquire(removal.lock_of(layout), by="ada", purpose="rehearsal") if under_way else None
+    settle(layout, HOST, lambda line: None)
+    assert removed == ([] if under_way else [HOST.project])
+    if lock is not None:
+        lock.release()
 
 
 @pytest.mark.parametrize(("shows", "says"), [(FAILS, FAILS.what), (_shown(ready=False), "is not ready on what")])
