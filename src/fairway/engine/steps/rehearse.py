@@ -8,10 +8,12 @@ from fairway.engine.contract.errors import Cancelled, Failed, FairwayError, Unre
 from fairway.engine.contract.manifest import Migrations
 from fairway.engine.deployment import Deployment
 from fairway.engine.drivers import Launch
+from fairway.engine.journal import notes_of, read_journal
 from fairway.engine.rehearsal.report import Asked, brought, contracts
 from fairway.engine.releases import load_release
 from fairway.engine.steps.backup import nothing_new
 from fairway.engine.steps.base import Direction, Recovery, Step
+from fairway.engine.steps.preflight import Preflight
 
 
 class Rehearse(Step):
@@ -67,10 +69,14 @@ class Rehearse(Step):
     def _failed(self, deployment: Deployment, facts: dict[str, object], error: FairwayError) -> str:
         """Raise the error, unless the deployment was forced: then it is on the record with the reason."""
         reason = deployment.redact(deployment.request.forced)
-        told = {**facts, "why": deployment.redact(error.what), **({"forced": reason} if reason else {})}
-        deployment.journal.noted(self.name, rehearsal=told)
+        told = {**facts, "why": deployment.redact(error.what)}
         if not reason:
+            deployment.journal.noted(self.name, rehearsal=told)
             raise error
+        # What the schema check was forced over is no less so.
+        before = notes_of(read_journal(deployment.journal.path), Preflight.name).get("forced") or {}
+        over = [*before.get("over", ()), f"{self.name}: {told['why']}"]
+        deployment.journal.noted(self.name, rehearsal=told, forced={"reason": reason, "over": over})
         return deployment.redact(f"forced ({reason}) although {error.what}: {error.why}")
 
 

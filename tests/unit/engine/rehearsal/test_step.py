@@ -77,5 +77,9 @@ def test_a_forced_deployment_goes_on_and_the_record_has_why(release: Release) ->
         host.run(lost_at=None)
         assert host.check_legal() is Slot.GREEN
         assert host.world.migrations_run == 1
-        found = _entry(host)["rehearsal"]
-        assert found == {"outcome": "failed", "why": FAILS.what, "forced": "the old one is going away tonight"}
+        entry = _entry(host)
+        assert entry["rehearsal"] == {"outcome": "failed", "why": FAILS.what}
+        assert entry["forced"] == {
+            "reason": "the old one is going away tonight",
+            "over": [f"rehearse: {FAILS.what}"],
+        }
