@@ -37,6 +37,9 @@ ALTER SYSTEM SET autovacuum = off; SELECT pg_reload_conf();
 """
 # But the migration is to meet a server that works as the real one does.
 _AS_USUAL = "ALTER SYSTEM RESET ALL; SELECT pg_reload_conf(); CHECKPOINT;\n"
+_PLAIN = """
+CREATE DATABASE :"new" WITH TEMPLATE template0 OWNER :"owner" ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';
+"""
 _LOGIN = """\\set password `printf %s "$FAIRWAY_PASSWORD"`
 ALTER ROLE :"role" LOGIN PASSWORD :'password';
 """
@@ -77,7 +80,9 @@ def fill(
     check()
     notes = _create(real, trial, database, maintenance)
     report(f"restoring the backup {backup.id}" if backup is not None else "copying the database")
-    loading = trial.command("pg_restore", ["--exit-on-error", f"--dbname={database}"], database=database)
+    loading = trial.command(
+        "pg_restore", ["--exit-on-error", "--no-tablespaces", f"--dbname={database}"], database=database
+    )
     if backup is not None:
         refuse_altered(store, backup)
         code, said = send(store, backup, loading, None, env, report=report, check=check)
@@ -140,13 +145,11 @@ def _create(real: Postgres, trial: InContainer, database: str, maintenance: str)
     try:
         trial.ask(f"{create};\n", database=maintenance)
     except Failed as error:
-        trial.ask(_PLAIN, names, database=maintenance)
+        (owner,) = real.ask("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'database';\n", names)
+        trial.ask(_PLAIN, {**names, "owner": owner}, database=maintenance)
         notes = (f"the copy sorts otherwise than the database: {error.why}",)
     trial.ask("".join(f"{line};\n" for line in dress), database=maintenance)
     return notes
-
-
-_PLAIN = "CREATE DATABASE :\"new\" WITH TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';\n"
 
 
 def _told(script: str) -> str:
