@@ -50,7 +50,7 @@ def work(bed: Testbed) -> Iterator[Workspace]:
     made = Workspace(bed, project=f"t-{secrets.token_hex(4)}", port=27_500 + secrets.randbelow(1_000))
     try:
         made.configure(
-            readiness={"timeout_s": 10},
+            readiness={"timeout_s": 25},
             rehearsal={"smoke": ["python", "-m", "capakraken.smoke", *_elsewhere(made)]},
             migrations={"kind": "alembic"},
             environments={"staging": {"rehearse": True}},
