@@ -169,7 +169,7 @@ def test_a_database_elsewhere_is_copied_and_its_url_leads_to_the_copy(work: Work
         cd {work.deploy_path}
         . ./.env.production
         echo "DATABASE_URL='{url}'" >>.env.production
-        rm .fairway/backups/*.dump .fairway/backups/*.json
+        rm -f .fairway/backups/*.dump .fairway/backups/*.json
     """)
     elsewhere = {"url_key": "DATABASE_URL", "client_image": "postgres:17"}
     work.configure(environments={"staging": {"backup": elsewhere}})
