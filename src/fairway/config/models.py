@@ -136,6 +136,7 @@ TimeOfDay = Annotated[
     str, _text(checks.matching(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", 'a time of day like "16:00"'))
 ]
 TimeZone = Annotated[str, _text(checks.time_zone)]
+Argument = Annotated[str, _text(checks.matching(r"[^\x00-\x1f\x7f]{1,1000}", "one line of 1 to 1000 characters"))]
 Percentage = Annotated[int, Field(ge=1, le=99)]
 Listed = BeforeValidator(_listed)
 
@@ -273,6 +274,13 @@ class Backup(_Table):
     offsite_env: Annotated[tuple[VariableName, ...], Listed] = ()
 
 
+class Rehearsal(_Table):
+    """``[rehearsal]``: what a rehearsal of migrations asks of the release before, besides its readiness."""
+
+    smoke: Annotated[tuple[Argument, ...], Field(strict=False, max_length=100)] = ()
+    smoke_timeout_s: float = Field(default=60.0, ge=1, le=3600)
+
+
 class LeftoversTable(_Table):
     """``[[secrets.leftovers]]``: one table of the database where copies of secrets may still lie."""
 
@@ -377,6 +385,7 @@ class EnvironmentTable(_Table):
     ssh_config: RelativePath | None = None
     known_hosts: RelativePath | None = None
     promote_from: EnvironmentName | None = None
+    rehearse: bool = False
     admin: UserName | None = None
     secrets_prefix: PrefixName | None = None
     retention: Retention = Retention()
@@ -404,6 +413,7 @@ class Config(_Table):
     guardrails: Guardrails = Guardrails()
     ci: Ci = Ci()
     backup: Backup = Backup()
+    rehearsal: Rehearsal = Rehearsal()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -450,6 +460,7 @@ class Config(_Table):
             root=self.root,
             registry=self.images.app,
             backup=table.backup or self.backup,
+            rehearsal=self.rehearsal,
             environ=self._variables,
         )
 

@@ -35,6 +35,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
 from fairway.engine.observation import observe
+from fairway.engine.rehearsal.naming import REHEARSALS
 from fairway.engine.releases import StoredRelease, check_release, load_release, store_release
 from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.runner import carry_out, plan, recover
@@ -307,6 +308,14 @@ def settle(layout: Layout, host: HostConfig, notice: Notice) -> None:
         from fairway.engine.backups.actions import settle_restore  # needed after a crash only
 
         settle_restore(layout, host, notice)
+    _settle_deployment(layout, host, notice)
+    if (layout.root / REHEARSALS).exists():
+        from fairway.engine.rehearsal.ending import settle_rehearsals  # the same
+
+        settle_rehearsals(layout, host, notice)
+
+
+def _settle_deployment(layout: Layout, host: HostConfig, notice: Notice) -> None:
     identity = latest_deployment(layout)
     if identity is None:
         return

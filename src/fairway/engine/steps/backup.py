@@ -21,7 +21,7 @@ class Backup(Step):
     )
 
     def needed(self, deployment: Deployment) -> bool:
-        return deployment.migrates and deployment.host.backups.before_migrations and not _nothing_new(deployment)
+        return deployment.migrates and deployment.host.backups.before_migrations and not nothing_new(deployment)
 
     def plan(self, deployment: Deployment) -> str:
         recipients = deployment.host.backups.recipients
@@ -42,7 +42,7 @@ class Backup(Step):
         return "the part of a dump is removed" if left else None
 
 
-def _nothing_new(deployment: Deployment) -> bool:
+def nothing_new(deployment: Deployment) -> bool:
     """Say whether the release brings the very migrations that the one which serves has applied."""
     active = deployment.request.before.active
     if active is None:
