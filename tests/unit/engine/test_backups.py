@@ -138,6 +138,13 @@ def test_a_connection_to_a_database_elsewhere_is_kept_alive_by_the_program_that_
     assert alive not in beside.command("pg_restore", ["--file=/dev/null"]).argv
 
 
+def test_docker_keeps_no_log_of_what_a_client_beside_the_database_says() -> None:
+    # A dump goes through its standard output: with the default driver all of it would lie on the disk in plain.
+    argv = Beside("postgres:18", "net", {"PGHOST": "db"}, {}).command("pg_dump").argv
+    assert argv[argv.index("--log-driver") + 1] == "none"
+    assert argv.index("--log-driver") < argv.index("postgres:18")
+
+
 def test_the_pg_keys_stand_beside_each_other() -> None:
     settings = {"PGHOST": "db", "PGPASSWORD": "x", "PGPORT": "", "OTHER": "y"}
     assert connection_of(settings, "PGHOST") == {"PGHOST": "db", "PGPASSWORD": "x"}
