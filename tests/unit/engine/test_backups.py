@@ -79,6 +79,16 @@ def test_metadata_that_cannot_be_read_is_told_and_keeps_its_dump(tmp_path: Path)
     assert (store.list(), store.unreadable(), store.sweep()) == ((), (BACKUP.id,), ())
 
 
+def test_metadata_under_another_backup_s_name_is_told_and_touches_neither(tmp_path: Path) -> None:
+    store = Store(Layout(tmp_path))
+    _keep(store, BACKUP)
+    copied = "20260131-130000-000000"
+    store.metadata(copied).write_bytes(store.metadata(BACKUP.id).read_bytes())
+    assert (store.list(), store.unreadable()) == ((BACKUP,), (copied,))
+    with pytest.raises(Invalid, match="of another backup"):
+        store.read(copied)
+
+
 def test_a_list_has_of_the_tables_their_number_and_their_rows_in_all() -> None:
     row = replace(BACKUP, tables={"public.users": 3, "public.bookings": 4}).as_row()
     assert (row["id"], row["tables"], row["rows"]) == (BACKUP.id, 2, 7)
