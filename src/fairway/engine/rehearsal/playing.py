@@ -38,7 +38,8 @@ from fairway.engine.rehearsal.report import Asked, Rehearsed, recorded
 from fairway.engine.rehearsal.sampling import INTERVAL_S, sampled
 from fairway.engine.rehearsal.source import choose, refuse_full
 from fairway.engine.schema.known import Known, kept_releases
-from fairway.engine.schema.record import missing_from, read_record
+from fairway.engine.schema.record import read_record
+from fairway.engine.schema.squashed import lacking
 from fairway.engine.schema.tables import Table, lines_of
 from fairway.engine.state import read_state
 
@@ -333,7 +334,7 @@ class Rehearsal:
         migrations = self._new.release.migrations
         if migrations.kind is None or migrations.kind is MigratorKind.EXEC:
             return ("what the migrator has applied was not asked for: only its exit code says that it ended well",)
-        missing = missing_from(migrations.kind, (one.id for one in migrations.shipped), self._applied(after))
+        missing = lacking(migrations, read_record(migrations.kind, after, self._known), self._known)
         if missing:
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             raise Failed(
