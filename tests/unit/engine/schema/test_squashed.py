@@ -150,6 +150,19 @@ def test_the_refusal_of_unknown_names_says_how_to_tell_what_they_were_squashed_i
     assert "--replaces" in hint_for(passage, migrates=False, floor=None, environment="production")
 
 
+def test_a_deployment_without_what_a_squash_stood_for_is_told_how_to_say_it() -> None:
+    # Django's last step: the squash loses its "replaces", while the database and older releases know the parts.
+    tidied = replace(SQUASHED.shipped[0], digest=Digest.of(b"without replaces"), replaces=())
+    target = replace(SQUASHED, shipped=(tidied, *SQUASHED.shipped[1:]))
+    record, known = Record(DJANGO, ALL), (FIRST, SQUASHED)
+    passage = to_release(target, SQUASHED, record, Known([*known, target]), migrates=True)
+    assert _found(passage) == {("contract", "a.2")}
+    assert "--replaces" in hint_for(passage, migrates=True, floor=None, environment="production")
+    assert "--replaces" not in hint_for(passage, migrates=False, floor=None, environment="production")
+    told = replace(target, shipped=(replace(tidied, replaces=("a.1", "a.2")), *target.shipped[1:]))
+    assert to_release(told, SQUASHED, record, Known([*known, told]), migrates=True).free
+
+
 def test_a_release_with_the_squash_goes_on_from_one_with_the_parts() -> None:
     # "x" is somebody else's, and the release that serves lives with it.
     record = Record(DJANGO, ("a.1", "a.2", "a.3", "x"))
