@@ -171,6 +171,43 @@ def test_no_password_is_an_argument() -> None:
     assert inside.env == {"PATH": "/bin"}
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            (
+                'pg_restore: error: COPY failed for table "settings": ERROR:  duplicate key value violates "settings_key"\n'
+                "DETAIL:  Key (value)=(hunter2) already exists.\nCONTEXT:  COPY settings, line 3\n"
+                "pg_restore: warning: errors ignored on restore: 1"
+            ),
+            "pg_restore: warning: errors ignored",
+        ),
+        (
+            (
+                'pg_restore: error: COPY failed for table "t": ERROR:  invalid input syntax for type integer: "hunter2"\n'
+                'CONTEXT:  COPY t, line 1, column n: "hunter2\nhunter2"'
+            ),
+            "invalid input syntax for type integer: [not shown]",
+        ),
+        (
+            (
+                'ERROR:  new row violates check constraint "c"\nDETAIL:  Failing row contains (1, hunter2\nhunter2).\n'
+                "HINT:  look"
+            ),
+            "HINT:  look",
+        ),
+        (
+            'ERROR:  database "app" is being accessed by other users\nDETAIL:  There are 2 other sessions.',
+            "DETAIL:  There are 2 other sessions.",
+        ),
+    ],
+)
+def test_what_postgresql_quotes_of_a_row_is_in_no_error(said: str, shown: str) -> None:
+    cleaned = InContainer("db-1", {}).clean(said)
+    assert "hunter2" not in cleaned
+    assert shown in cleaned
+
+
 @pytest.mark.parametrize("database", ["app", "a" * 63, "ü" * 31])
 def test_the_databases_of_a_restore_have_names_that_postgresql_keeps_whole(database: str) -> None:
     names = names_for(BACKUP.id, database, by="ada", now="20260201-000000-000000")
