@@ -176,7 +176,7 @@ def test_no_password_is_an_argument() -> None:
     [
         (
             (
-                'pg_restore: error: COPY failed for table "settings": ERROR:  duplicate key value violates "settings_key"\n'
+                'pg_restore: error: COPY failed for table "settings": ERROR:  duplicate key value violates "s_key"\n'
                 "DETAIL:  Key (value)=(hunter2) already exists.\nCONTEXT:  COPY settings, line 3\n"
                 "pg_restore: warning: errors ignored on restore: 1"
             ),
