@@ -184,7 +184,7 @@ def test_no_password_is_an_argument() -> None:
         ),
         (
             (
-                'pg_restore: error: COPY failed for table "t": ERROR:  invalid input syntax for type integer: "hunter2"\n'
+                'pg_restore: error: COPY failed: ERROR:  invalid input syntax for type integer: "hunter2"\n'
                 'CONTEXT:  COPY t, line 1, column n: "hunter2\nhunter2"'
             ),
             "invalid input syntax for type integer: [not shown]",
