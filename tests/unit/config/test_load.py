@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from fairway.config import load
 from fairway.config.environment import VARIABLES
+from fairway.config.environment_tables import EnvironmentTable, Frozen, PolicyTable, Retention
 from fairway.config.load import check, find, parse
-from fairway.config.models import CiStage, Config, EnvCondition, EnvironmentTable, Frozen, PolicyTable, Retention
+from fairway.config.models import CiStage, Config, EnvCondition
 from fairway.config.requires import refuse_other_version, suggested
 from fairway.engine.contract.errors import Invalid
 

@@ -44,7 +44,7 @@ class Scene:
         self.layout = Layout(directory / "deploy")
         self.layout.create()
         soak = replace(release.soak, for_s=0.01, canary=(50,), canary_s=0.01)
-        quick = replace(release.readiness, interval_s=0.01, timeout_s=0.1)
+        quick = replace(release.readiness, interval_s=0.01, timeout_s=5)
         base = replace(release, soak=soak, readiness=quick, warm_keep_s=3600.0)
         self.world = World()
         self.old = _stored(self.layout, base, "a1" * 20)

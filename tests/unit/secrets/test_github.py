@@ -62,8 +62,7 @@ def _key(file: Path, passphrase: str) -> Path:
 @pytest.fixture
 def github(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     """GitHub, and the real ``gh`` logged in to it."""
-    if shutil.which("gh") is None:
-        pytest.skip("gh is not installed: apt-get install gh")
+    assert shutil.which("gh"), "gh is not installed: scripts/test-tools.sh unit"
     socket = tmp_path / "gh.sock"
     settings = tmp_path / "gh"
     settings.mkdir()

