@@ -58,6 +58,7 @@ class Environment:
     The first host is the primary one. ``port`` is a port, or an IPv4 address and a
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
     to the same hosts, None where the deploy user keeps everything.
+    ``textfile`` is where node_exporter looks for figures on the host.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Environment:
     admin: str | None
     policy: Policy
     site: Site | None = None
+    textfile: str | None = None
 
     @property
     def port_number(self) -> int:
@@ -166,6 +168,7 @@ def resolve(
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,
+        textfile=table.textfile,
     )
 
 

@@ -115,6 +115,7 @@ class EnvironmentTable(Table):
     known_hosts: RelativePath | None = None
     promote_from: EnvironmentName | None = None
     admin: UserName | None = None
+    textfile: PlainPath | None = None
     secrets_prefix: PrefixName | None = None
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()
