@@ -24,6 +24,7 @@ from fairway.engine.sandbox import sandbox
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
+_STATE = Path("/var/lib")
 _RUNNING = Path("/run/systemd/system")
 _NO_SYSTEMD = "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
 
@@ -192,10 +193,14 @@ def _install_cron(layout: Layout, host: HostConfig) -> str:
 
 
 def _provide_textfile(layout: Layout, host: HostConfig) -> None:
-    """Make the directory for node_exporter, the deploy user's; one that is there stays as it is."""
-    if host.textfile is None or os.path.lexists(host.textfile):
+    """Make the directory for node_exporter, the deploy user's; one that is there stays as it is.
+
+    Elsewhere than in ``/var/lib`` an administrator makes it: a new directory in the wrong
+    place would let the deploy user say what root's programs do.
+    """
+    if host.textfile is None or os.path.lexists(host.textfile) or Path(host.textfile).parent != _STATE:
         return
-    Path(host.textfile).mkdir(mode=0o755, parents=True)
+    Path(host.textfile).mkdir()
     # The mask of the engine is for secrets, and these are none.
     Path(host.textfile).chmod(0o755)
     owner = deploy_owner(layout)

@@ -28,6 +28,7 @@ from fairway.engine.ledger import Ledger
 from fairway.engine.lock import deploying
 from fairway.engine.metrics.certificate import certificate_ends
 from fairway.engine.metrics.exposition import Family, Sample, gauge, render
+from fairway.engine.metrics.haproxy import together
 from fairway.engine.metrics.tally import tally
 from fairway.engine.model import LABEL
 from fairway.engine.observation import Observation, deployment_of, observe
@@ -194,11 +195,16 @@ def _certificate(layout: Layout, host: HostConfig) -> Iterator[Family]:
     )
 
 
+def _edge(layout: Layout, host: HostConfig) -> Iterator[Family]:
+    return together(Edge(layout.edge, layout.edge_run).metrics())
+
+
 #: What is looked at, by the name that fairway_collector_success has for it.
 COLLECTORS: dict[str, Collector] = {
     "ledger": _ledger,
     "backups": _backups,
     "serving": _serving,
+    "edge": _edge,
     "locks": _locks,
     "disk": _disk,
     "certificate": _certificate,
