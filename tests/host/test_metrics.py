@@ -81,12 +81,13 @@ def test_the_timer_writes_what_serves_where_node_exporter_reads_it(
     found = _values(text)
     release = work.fairway("status", "staging", "--json")
     assert found["fairway_ready",] == 1
+    assert found["fairway_front_door_up", "port", "localhost"] == 1
     (serving,) = (key for key in found if key[0] == "fairway_serving_info")
     assert serving[2:] == (work.tag, "blue")
     assert serving[1] in release.stdout
     assert found["fairway_deployments_total", "deploy", "succeeded"] == 1
     assert {key[1]: value for key, value in found.items() if key[0] == "fairway_collector_success"} == dict.fromkeys(
-        ("ledger", "backups", "serving", "edge", "locks", "disk", "certificate"), 1.0
+        ("ledger", "backups", "serving", "edge", "front_door", "locks", "disk", "certificate"), 1.0
     )
     assert [key for key, value in found.items() if key[0] == "fairway_drift" and value] == []
     assert 0 < found["fairway_disk_free_bytes", "docker"] < found["fairway_disk_size_bytes", "docker"]
@@ -102,6 +103,7 @@ def test_what_was_stopped_by_hand_is_not_ready_and_drifts(work: Workspace, host:
     finally:
         host.docker("start", container)
     assert found["fairway_ready",] == 0
+    assert found["fairway_front_door_up", "port", "localhost"] == 0
     assert found["fairway_drift", "container"] == 1
 
 

@@ -27,6 +27,7 @@ HOST = 'project="shop",environment="production"'
 FIRING = {
     "FairwayDeploymentFailed": (f'fairway_last_deployment_outcome{{{HOST},outcome="failed"}}', "0x4 1x30", 5, 4),
     "FairwayNotReady": (f"fairway_ready{{{HOST}}}", "1x4 0x30", 7, 6),
+    "FairwayFrontDoorDown": (f'fairway_front_door_up{{{HOST},via="site"}}', "1x4 0x30", 7, 6),
     "FairwayUnreachable": ('probe_success{job="fairway-blackbox",environment="production"}', "1x4 0x30", 7, 6),
     "FairwayDrift": (f'fairway_drift{{{HOST},kind="files"}}', "0x4 2x30", 15, 14),
     "FairwayBackupTooOld": (f"fairway_backup_overdue{{{HOST}}}", "0x4 1x30", 15, 14),

@@ -26,13 +26,15 @@ from fairway.engine.instances.describe import describe_edge
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import deploying
-from fairway.engine.metrics.certificate import certificate_ends
 from fairway.engine.metrics.exposition import Family, Sample, gauge, render
+from fairway.engine.metrics.frontdoor import doors, knock
 from fairway.engine.metrics.haproxy import together
+from fairway.engine.metrics.site import certificate_ends, sites_of
 from fairway.engine.metrics.tally import tally
 from fairway.engine.model import LABEL
 from fairway.engine.observation import Observation, deployment_of, observe
 from fairway.engine.process import run
+from fairway.engine.state import read_state
 
 Collector = Callable[[Layout, HostConfig], Iterator[Family]]
 
@@ -145,6 +147,24 @@ def _readiness(layout: Layout, host: HostConfig, seen: Observation) -> Iterator[
     yield gauge("fairway_ready", "Whether what serves answered its readiness path with 200 just now.", Sample(ready))
 
 
+def _front_door(layout: Layout, host: HostConfig) -> Iterator[Family]:
+    state = read_state(layout.state)
+    if state.active is None:
+        return
+    path = deployment_of(layout, host, state.active, state).release.readiness.path
+    knocks = [knock(door, path) for door in doors(host, sites_of(host))]
+    yield gauge(
+        "fairway_front_door_up",
+        "Whether the readiness path answered with 200 just now, asked on this host as a visitor does.",
+        *(Sample(one.up, {"via": one.door.via, "name": one.door.name}) for one in knocks),
+    )
+    yield gauge(
+        "fairway_front_door_duration_seconds",
+        "How long that took.",
+        *(Sample(one.seconds, {"via": one.door.via, "name": one.door.name}) for one in knocks),
+    )
+
+
 def _locks(layout: Layout, host: HostConfig) -> Iterator[Family]:
     running, hold = deploying(layout.lock), read_hold(layout)
     since = {
@@ -205,6 +225,7 @@ COLLECTORS: dict[str, Collector] = {
     "backups": _backups,
     "serving": _serving,
     "edge": _edge,
+    "front_door": _front_door,
     "locks": _locks,
     "disk": _disk,
     "certificate": _certificate,

@@ -14,13 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.upkeep import Upkeep
+from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.errors import Failed, Invalid
+from fairway.engine.doctor import examine
 from fairway.engine.gate.hold import take_hold
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
-from fairway.engine.metrics import certificate, collect
+from fairway.engine.metrics import collect, site
 from fairway.engine.metrics.command import metrics
 from fairway.engine.metrics.tally import Tally, tally
 
@@ -59,7 +61,7 @@ def no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr(collect, "observe", refuse)
     monkeypatch.setattr(collect, "run", refuse)
-    monkeypatch.setattr(certificate, "SITES", tmp_path / "conf.d")
+    monkeypatch.setattr(site, "SITES", tmp_path / "conf.d")
 
 
 def test_the_ledger_is_counted_by_what_for_and_how_it_ended(layout: Layout) -> None:
@@ -137,11 +139,11 @@ def test_a_backup_that_should_be_there_and_is_not_is_overdue(layout: Layout) -> 
 def test_the_certificate_is_the_one_that_visitors_are_shown(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert certificate.secured_names(SITE) == ["www.example.com"]
-    assert certificate.secured_names(SITE.split("\n")[1]) == []
-    assert certificate.read_end("notAfter=Jan 31 12:00:00 2030 GMT\n") == 1896091200
+    assert site.read_sites(SITE) == [site.Site("www.example.com", tls=True)]
+    assert site.read_sites(SITE.split("\n")[1]) == [site.Site("www.example.com", tls=False)]
+    assert site.read_end("notAfter=Jan 31 12:00:00 2030 GMT\n") == 1896091200
     with pytest.raises(Failed, match="cannot read"):
-        certificate.read_end("unable to load certificate")
+        site.read_end("unable to load certificate")
     monkeypatch.setattr(collect, "certificate_ends", lambda host: iter([("www.example.com", 1896091200.0)]))
     found = families(collect.expose(layout, HOST))
     assert value(found, "fairway_certificate_not_after_timestamp_seconds", name="www.example.com") == 1896091200
@@ -172,3 +174,19 @@ def test_the_reference_has_every_metric_and_no_other() -> None:
     assert len(named) > 20
     told = set(re.findall(r"^\| `(fairway_[a-z_]+)", REFERENCE.read_text(), re.MULTILINE))
     assert named == told
+
+
+def test_the_doctor_says_when_the_figures_have_no_place(layout: Layout, tmp_path: Path) -> None:
+    def look() -> list[dict[str, Any]]:
+        found = examine(layout, [], EnvironmentFile(".env.production", ()))
+        return [check for check in found if check["name"] == "metrics"]
+
+    HOST.write(layout.host_config)
+    assert look() == []
+    replace(HOST, textfile=str(tmp_path / "text")).write(layout.host_config)
+    (check,) = look()
+    assert not check["ok"]
+    assert f"--collector.textfile.directory={tmp_path}/text" in check["hint"]
+    (tmp_path / "text").mkdir()
+    (check,) = look()
+    assert check["ok"]
