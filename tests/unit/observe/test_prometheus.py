@@ -171,6 +171,17 @@ def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
     assert {one["name"] for one in board["templating"]["list"]} == {"datasource", "project", "environment"}
 
 
+@promtool
+def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
+    board = json.loads(dashboard())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    asked += [one["expr"] for one in board["annotations"]["list"]]
+    recording = [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(asked)]
+    document = {"groups": [{"name": "dashboard", "rules": recording}]}
+    (tmp_path / "dashboard.yml").write_text(json.dumps(document))
+    _promtool(tmp_path, "check", "rules", "dashboard.yml")
+
+
 def _promtool(directory: Path, *arguments: str) -> None:
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, *arguments], cwd=directory, capture_output=True, text=True, check=False)
