@@ -19,6 +19,7 @@ from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
     from fairway.config.environment_tables import Backup, EnvironmentTable, Retention
+    from fairway.config.models import Rehearsal
 
 T = TypeVar("T")
 
@@ -57,8 +58,9 @@ class Environment:
 
     The first host is the primary one. ``port`` is a port, or an IPv4 address and a
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
-    to the same hosts, None where the deploy user keeps everything.
-    ``textfile`` is where node_exporter looks for figures on the host.
+    to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
+    None where migrations are not rehearsed. ``textfile`` is where node_exporter looks
+    for figures on the host.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Environment:
     login: RegistryLogin | None
     retention: Retention
     backup: Backup
+    rehearsal: Rehearsal | None
     admin: str | None
     policy: Policy
     site: Site | None = None
@@ -121,6 +124,7 @@ def resolve(
     root: Path,
     registry: Repository,
     backup: Backup,
+    rehearsal: Rehearsal,
     environ: Mapping[str, str],
 ) -> Environment:
     """Put the variables over the table and check that nothing is missing.
@@ -165,6 +169,7 @@ def resolve(
         login=login,
         retention=table.retention,
         backup=backup,
+        rehearsal=rehearsal if table.rehearse else None,
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,

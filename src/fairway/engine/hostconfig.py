@@ -115,13 +115,34 @@ class Backups:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """That a deployment's migrations are tried on a copy of the database first.
+
+    ``smoke`` is a command for the container of the release before, empty for none.
+    """
+
+    smoke: tuple[str, ...] = ()
+    smoke_timeout_s: float = 60.0
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Rehearsal:
+        """Take it out of a document. Raises ``Invalid`` naming the key."""
+        rehearsal = cls(
+            smoke=fields.texts("smoke", max_items=100),
+            smoke_timeout_s=fields.number("smoke_timeout_s", minimum=1, maximum=3600),
+        )
+        fields.end()
+        return rehearsal
+
+
+@dataclass(frozen=True)
 class HostConfig:
     """This host's part: which project and environment, which published port, which edge.
 
     ``port`` is ``APP_HOST_PORT``: a port, or an address and a port to publish on.
     ``proven_only`` says that this environment takes promoted releases only, so
-    never one built from a dirty tree. ``textfile`` is the directory in which node_exporter
-    looks for figures, None where it does not.
+    never one built from a dirty tree. ``rehearsal`` is None where none is asked for,
+    ``textfile`` is the directory in which node_exporter looks for figures.
     """
 
     project: str
@@ -133,6 +154,7 @@ class HostConfig:
     upkeep: Upkeep = field(default_factory=Upkeep)
     backups: Backups = Backups()
     textfile: str | None = None
+    rehearsal: Rehearsal | None = None
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -148,6 +170,7 @@ class HostConfig:
             upkeep=Upkeep.parse(fields.object("upkeep")) if fields.has("upkeep") else Upkeep(),
             backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
             textfile=fields.nullable_since("textfile", lambda: fields.matching("textfile", PLAIN_PATH, "a path")),
+            rehearsal=Rehearsal.parse(fields.object("rehearsal")) if fields.has("rehearsal") else None,
         )
         fields.end()
         return config

@@ -22,7 +22,19 @@ from fairway.engine.steps.base import Direction
 
 _DAEMON_PATIENCE_S = 90.0
 _LOOK_FOR_DAEMON_EVERY_S = 0.5
-_ENDED_FACTS = ("outcome", "tag", "release", "seconds", "steps", "schema", "backup", "evidence", "forced", "error")
+_ENDED_FACTS = (
+    "outcome",
+    "tag",
+    "release",
+    "seconds",
+    "steps",
+    "schema",
+    "backup",
+    "rehearsal",
+    "evidence",
+    "forced",
+    "error",
+)
 
 
 def plan(deployment: Deployment) -> list[dict[str, str]]:
@@ -224,6 +236,7 @@ def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayE
     facts.update(notes_of(entries, "preflight"))
     if backup := notes_of(entries, "backup"):
         facts["backup"] = backup
+    facts.update(notes_of(entries, "rehearse"))
     if error is not None:
         # Whatever an error quotes may come from the application, so it may hold a secret.
         facts["error"] = {key: _clean(deployment, value) for key, value in error.as_json().items()}
