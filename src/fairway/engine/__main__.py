@@ -16,7 +16,7 @@ from fairway.engine.ownership import deploy_owner
 _FOR_ROOT = ("install-unit", "traffic", "admin")
 USAGE = (
     "usage: fairway-engine serve | upkeep | admin | retire <deployment> | recover | edge-drain | install-unit"
-    " | traffic <to> | scheduled <what>"
+    " | traffic <to> | scheduled <what> | metrics [--write]"
 )
 
 
@@ -51,6 +51,11 @@ def _run(arguments: list[str], layout: Layout) -> None:
         from fairway.engine.traffic.command import traffic
 
         traffic(arguments[1:], layout)
+        return
+    if arguments[:1] == ["metrics"]:
+        from fairway.engine.metrics.command import metrics
+
+        metrics(arguments[1:], layout)
         return
     from fairway.engine.console import COMMANDS, run_console
 

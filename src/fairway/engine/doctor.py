@@ -13,7 +13,7 @@ from typing import Any
 from fairway.engine import clock, docker
 from fairway.engine.contract.checks import Check, run_checks
 from fairway.engine.contract.environment import EnvironmentFile
-from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_settings
 from fairway.engine.hostconfig import read_host_config
@@ -38,6 +38,7 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         (environment.file, lambda: f"{len(read_settings(layout, environment))} settings"),
         ("edge", lambda: _edge(layout)),
         ("recovery at boot", lambda: _recovery(layout)),
+        *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -123,6 +124,24 @@ def _login_keys(layout: Layout) -> str:
     from fairway.engine.access import authorized
 
     return authorized.describe(layout)
+
+
+def _textfile(layout: Layout) -> str | None:
+    try:
+        return read_host_config(layout.host_config).textfile
+    except FairwayError:
+        return None  # said by another check
+
+
+def _metrics(layout: Layout) -> str:
+    directory = _textfile(layout) or ""
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise Failed(
+            f"{directory} cannot be written by this user",
+            hint=f"as root: install -d -o <deploy user> {directory}; node_exporter needs "
+            f"--collector.textfile.directory={directory}",
+        )
+    return f"written to {directory} each minute"
 
 
 def _edge(layout: Layout) -> str:

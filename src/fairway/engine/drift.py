@@ -10,6 +10,9 @@ from fairway.engine.drivers import Container
 from fairway.engine.model import EDGE_SERVICE, LABEL
 from fairway.engine.observation import Observation, Recorded
 
+#: What drift is about; the edge is looked at by itself (fairway.engine.instances).
+KINDS = ("interrupted", "traffic", "container", "services", "files", "edge")
+
 _ONE_OFF = "com.docker.compose.oneoff"
 # A migrator ends by itself, and the edge is looked at as a whole (fairway.engine.instances).
 _OF_ITS_OWN = ("migrator", "edge", "trial")
@@ -17,16 +20,22 @@ _OF_ITS_OWN = ("migrator", "edge", "trial")
 
 def find_drift(seen: Observation) -> list[str]:
     """Return one line for each thing that is not as recorded, the gravest first."""
+    return [line for lines in drift_by_kind(seen).values() for line in lines]
+
+
+def drift_by_kind(seen: Observation) -> dict[str, list[str]]:
+    """Return the lines by what they are about, in the same order."""
     lost = [f"interrupted: {seen.interrupted}; the next command recovers it first"] if seen.interrupted else []
     if seen.recorded is None:
-        return [*lost, *(f"{slot.value} serves, but nothing is recorded as deployed" for slot in seen.serving)]
-    return [
-        *lost,
-        *_traffic(seen, seen.recorded),
-        *_container(seen, seen.recorded),
-        *_services(seen, seen.recorded),
-        *_files(seen.recorded),
-    ]
+        unknown = [f"{slot.value} serves, but nothing is recorded as deployed" for slot in seen.serving]
+        return {"interrupted": lost, "traffic": unknown}
+    return {
+        "interrupted": lost,
+        "traffic": list(_traffic(seen, seen.recorded)),
+        "container": list(_container(seen, seen.recorded)),
+        "services": list(_services(seen, seen.recorded)),
+        "files": list(_files(seen.recorded)),
+    }
 
 
 def _traffic(seen: Observation, recorded: Recorded) -> Iterator[str]:

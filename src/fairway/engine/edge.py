@@ -23,6 +23,7 @@ from fairway.engine.instances.runtime import DIRECTORY_VARIABLE, ask, ask_each, 
 from fairway.engine.model import slot_service
 
 MAX_BODY_BYTES = 4096
+MAX_METRICS_BYTES = 4 * 1024 * 1024
 _FROM_SLOT = "X-Fairway-Answered"
 
 
@@ -93,7 +94,14 @@ frontend traffic
 backend app
 {servers}
 
-{probes}"""
+{probes}
+# For the deploy user alone: the engine reads it. A build without the exporter goes without.
+.if feature(PROMEX)
+frontend metrics
+    bind "unix@/run/fairway/${{{DIRECTORY_VARIABLE}}}metrics.sock" mode 600
+    http-request use-service prometheus-exporter
+.endif
+"""
 
 
 def _render_probe(slot: Slot, app_port: int) -> str:
@@ -267,6 +275,23 @@ class Edge:
             return Answer(None, f"no answer: {error}")
         finally:
             connection.close()
+
+    def metrics(self) -> list[tuple[int, str]]:
+        """Return what each process says in Prometheus' text format; one without the exporter is left out."""
+        found = []
+        for number in present(self._run_dir):
+            connection = _UnixHTTPConnection([directory(self._run_dir, number) / "metrics.sock"], 5.0)
+            try:
+                connection.request("GET", "/metrics?scope=frontend&scope=server", headers={"Host": "localhost"})
+                response = connection.getresponse()
+                body = response.read(MAX_METRICS_BYTES)
+            except (OSError, HTTPException):
+                continue
+            finally:
+                connection.close()
+            if response.status == 200:
+                found.append((number, body.decode("utf-8", errors="replace")))
+        return found
 
     def _command(self, text: str) -> None:
         self._each(text)

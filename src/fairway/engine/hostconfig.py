@@ -15,6 +15,7 @@ from fairway.engine.contract.manifest import bundle_path
 from fairway.engine.contract.names import project_name
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
+from fairway.engine.groundwork.wish import PLAIN_PATH
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
@@ -140,7 +141,8 @@ class HostConfig:
 
     ``port`` is ``APP_HOST_PORT``: a port, or an address and a port to publish on.
     ``proven_only`` says that this environment takes promoted releases only, so
-    never one built from a dirty tree. ``rehearsal`` is None where none is asked for.
+    never one built from a dirty tree. ``rehearsal`` is None where none is asked for,
+    ``textfile`` is the directory in which node_exporter looks for figures.
     """
 
     project: str
@@ -151,6 +153,7 @@ class HostConfig:
     retention: Retention = Retention()
     upkeep: Upkeep = field(default_factory=Upkeep)
     backups: Backups = Backups()
+    textfile: str | None = None
     rehearsal: Rehearsal | None = None
 
     @classmethod
@@ -166,6 +169,7 @@ class HostConfig:
             retention=Retention.parse(fields.object("retention")) if fields.has("retention") else Retention(),
             upkeep=Upkeep.parse(fields.object("upkeep")) if fields.has("upkeep") else Upkeep(),
             backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
+            textfile=fields.nullable_since("textfile", lambda: fields.matching("textfile", PLAIN_PATH, "a path")),
             rehearsal=Rehearsal.parse(fields.object("rehearsal")) if fields.has("rehearsal") else None,
         )
         fields.end()

@@ -17,12 +17,14 @@ from fairway.engine.contract.errors import Failed, FairwayError, Refused
 from fairway.engine.files import write_atomically
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
+from fairway.engine.metrics import textfile
 from fairway.engine.ownership import deploy_owner
 from fairway.engine.process import Completed, run
 from fairway.engine.sandbox import sandbox
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
+_STATE = Path("/var/lib")
 _RUNNING = Path("/run/systemd/system")
 _NO_SYSTEMD = "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
 
@@ -72,6 +74,7 @@ def install(layout: Layout, host: HostConfig) -> str:
     stale = [path for path in _timer_paths(host) if path.name not in wanted and path.exists()]
     changed = [name for name, text in wanted.items() if _text_of(UNITS / name) != text]
     try:
+        _provide_textfile(layout, host)
         for path in stale:
             if path.suffix == ".timer":
                 _systemctl("disable", "--now", path.name)
@@ -105,7 +108,7 @@ def offer(layout: Layout, host: HostConfig) -> str:
     if not _RUNNING.is_dir():
         return f"{_NO_SYSTEMD}; {missing}: {_cron_hint(layout)}"
     what = "recover by itself after a reboot"
-    if timers.timed(host):
+    if timers.timed(host) or host.textfile:
         what += " and do what is scheduled"
     return f"to have this host {what}, an administrator runs on it: {_command(layout)}"
 
@@ -118,6 +121,7 @@ def describe(layout: Layout, host: HostConfig) -> str:
         return f"{said}; {missing}: {_cron_hint(layout)}" if missing else said
     if missing is None:
         also = "".join(f", {one.what} {one.schedule.text}" for one in timers.timed(host))
+        also += ", metrics each minute" if host.textfile else ""
         return f"{unit_name(host)} is enabled{also}"
     return f"{missing}: after a reboot the next command recovers; to have it at boot: {_command(layout)}"
 
@@ -156,11 +160,14 @@ def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
     own = {unit_name(host): render(layout, host, user=user, python=_python())}
     with_key = os.path.lexists(timers.key_file(host))  # False, too, where this user may not look
     timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
-    return {**own, **timed}
+    name = timers.base_name(host, textfile.WHAT)
+    return {**own, **timed, **textfile.unit_files(layout, host, name=name, user=user, python=_python())}
 
 
 def _wanted_cron(layout: Layout, host: HostConfig) -> str:
-    return timers.cron_file(layout, host, user=_owner(layout)[0], python=_python())
+    user, python = _owner(layout)[0], _python()
+    also = textfile.cron_lines(layout, host, user=user, python=python)
+    return timers.cron_file(layout, host, user=user, python=python, also=also)
 
 
 def _install_cron(layout: Layout, host: HostConfig) -> str:
@@ -175,6 +182,7 @@ def _install_cron(layout: Layout, host: HostConfig) -> str:
             f"{_python()} -I {layout.engines}/current scheduled backup",
         )
     try:
+        _provide_textfile(layout, host)
         if not wanted:
             file.unlink()
             return f"{file} is removed"
@@ -182,6 +190,21 @@ def _install_cron(layout: Layout, host: HostConfig) -> str:
     except PermissionError:
         raise _no_right(CRON, layout) from None
     return f"{file} is there"
+
+
+def _provide_textfile(layout: Layout, host: HostConfig) -> None:
+    """Make the directory for node_exporter, the deploy user's; one that is there stays as it is.
+
+    Elsewhere than in ``/var/lib`` an administrator makes it: a new directory in the wrong
+    place would let the deploy user say what root's programs do.
+    """
+    if host.textfile is None or os.path.lexists(host.textfile) or Path(host.textfile).parent != _STATE:
+        return
+    Path(host.textfile).mkdir()
+    # The mask of the engine is for secrets, and these are none.
+    Path(host.textfile).chmod(0o755)
+    owner = deploy_owner(layout)
+    os.chown(host.textfile, owner.st_uid, owner.st_gid)
 
 
 def _cron_hint(layout: Layout) -> str:
@@ -198,7 +221,7 @@ def _timer_paths(host: HostConfig) -> list[Path]:
     """Return every file that any schedule of this host could have."""
     return [
         UNITS / f"{timers.base_name(host, what)}{suffix}"
-        for what in timers.EVER_TIMED
+        for what in (*timers.EVER_TIMED, textfile.WHAT)
         for suffix in (".timer", ".service")
     ]
 

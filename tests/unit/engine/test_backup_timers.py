@@ -15,7 +15,7 @@ from fairway.engine.backups import timers
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.upkeep import Offsite, Tool, Upkeep
 from fairway.engine.contract.errors import Refused
-from fairway.engine.hostconfig import HostConfig
+from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.process import Completed
 
@@ -76,6 +76,32 @@ def test_what_is_scheduled_gets_a_timer_and_loses_it_again(layout: Layout, syste
     assert names() == {"fairway-capakraken-staging.service"}
 
 
+def test_figures_for_prometheus_are_written_each_minute_by_the_deploy_user(
+    layout: Layout, systemd: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "_STATE", tmp_path)
+    host = replace(PLAIN, textfile=str(tmp_path / "figures"))
+    host.write(layout.host_config)
+    assert read_host_config(layout.host_config) == host
+    unit.install(layout, host)
+    name = "fairway-capakraken-staging-metrics"
+    assert (tmp_path / "figures").stat().st_mode & 0o777 == 0o755
+    assert "OnCalendar=*-*-* *:*:00\n" in (unit.UNITS / f"{name}.timer").read_text()
+    lines = (unit.UNITS / f"{name}.service").read_text().splitlines()
+    assert f"ExecStart=/usr/bin/python3 -I {layout.engines}/current metrics --write" in lines
+    assert f"ReadWritePaths={layout.deploy_path} -{tmp_path}/figures" in lines
+    assert ["systemctl", "restart", f"{name}.timer"] in systemd
+    assert unit.describe(layout, host).endswith("is enabled, metrics each minute")
+    unit.install(layout, PLAIN)
+    assert names() == {"fairway-capakraken-staging.service"}
+
+
+def test_a_directory_elsewhere_than_in_var_lib_is_not_made_by_root(layout: Layout, systemd: list[list[str]]) -> None:
+    wanted = layout.deploy_path.parent / "somewhere" / "docker.service.d"
+    unit.install(layout, replace(PLAIN, textfile=str(wanted)))
+    assert not wanted.parent.exists()
+
+
 def test_who_may_not_install_timers_is_told_the_command(
     layout: Layout, systemd: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +149,10 @@ def test_without_systemd_cron_does_it(layout: Layout, cron: Path) -> None:
         f"15 4 * * 0 {command} drill >/dev/null 2>&1",
     ]
     assert unit.unscheduled(layout, TIMED) is None
+    unit.install(layout, replace(TIMED, textfile="/srv/figures"))
+    assert cron.read_text().splitlines()[-1] == (
+        f"* * * * * {user} /usr/bin/python3 -I {layout.engines}/current metrics --write >/dev/null 2>&1"
+    )
     assert "is not wanted any more" in unit.describe(layout, PLAIN)
     assert unit.install(layout, PLAIN) == f"{cron} is removed"
     assert not cron.exists()

@@ -29,6 +29,7 @@ def test_one_configuration_serves_every_process_each_with_sockets_of_its_own() -
     text = render_config(3000, Slot.GREEN)
     assert 'stats socket "/run/fairway/${FAIRWAY_EDGE_DIRECTORY}admin.sock"' in text
     assert text.count('bind "unix@/run/fairway/${FAIRWAY_EDGE_DIRECTORY}probe-') == 2
+    assert text.count('bind "unix@/run/fairway/${FAIRWAY_EDGE_DIRECTORY}metrics.sock" mode 600') == 1
 
 
 def test_the_configuration_names_itself_whichever_slot_serves() -> None:

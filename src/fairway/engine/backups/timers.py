@@ -7,7 +7,7 @@ Installed by an administrator together with the unit that recovers the host; see
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,13 +108,16 @@ WantedBy=timers.target
     return files
 
 
-def cron_file(layout: Layout, host: HostConfig, *, user: str, python: str) -> str:
-    """Return the file for ``/etc/cron.d`` on a host without systemd; empty when nothing is timed."""
+def cron_file(layout: Layout, host: HostConfig, *, user: str, python: str, also: Sequence[str] = ()) -> str:
+    """Return the file for ``/etc/cron.d`` on a host without systemd; empty when nothing is timed.
+
+    ``also`` are lines for what else is to be done.
+    """
     lines = [
         # What it has to say is in its ledger; cron would mail it.
         f"{one.schedule.cron} {user} {_command(layout, python, one.what)} >/dev/null 2>&1\n"
         for one in timed(host)
-    ]
+    ] + list(also)
     if not lines:
         return ""
     head = f"# Written by Fairway: fairway bootstrap {host.environment}\n"

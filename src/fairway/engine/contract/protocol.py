@@ -77,6 +77,7 @@ class Operation(enum.Enum):
     SET_SEALED_ENV = "set-sealed-env"
     SECRETS_SCAN = "secrets-scan"
     SECRETS_CLEAR = "secrets-clear"
+    METRICS = "metrics"
 
 
 class EventKind(enum.Enum):

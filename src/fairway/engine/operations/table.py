@@ -35,6 +35,12 @@ def _groundwork() -> Table:
     return OPERATIONS
 
 
+def _metrics() -> Table:
+    from fairway.engine.operations.metrics import OPERATIONS
+
+    return OPERATIONS
+
+
 def _rehearsal() -> Table:
     from fairway.engine.operations.rehearsal import OPERATIONS
 
@@ -68,6 +74,7 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.SECRETS_CLEAR: _settings,
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
+    Operation.METRICS: _metrics,
     Operation.REHEARSE: _rehearsal,
 }
 ANSWERS: Mapping[Operation, Answer] = {operation: _later(table, operation) for operation, table in TABLES.items()}

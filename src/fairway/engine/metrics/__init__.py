@@ -1,0 +1,1 @@
+"""What this host tells Prometheus of itself."""
