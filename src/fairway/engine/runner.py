@@ -22,7 +22,19 @@ from fairway.engine.steps.base import Direction
 
 _DAEMON_PATIENCE_S = 90.0
 _LOOK_FOR_DAEMON_EVERY_S = 0.5
-_ENDED_FACTS = ("outcome", "tag", "release", "seconds", "steps", "schema", "backup", "evidence", "forced", "error")
+_ENDED_FACTS = (
+    "outcome",
+    "tag",
+    "release",
+    "seconds",
+    "steps",
+    "failed_in",
+    "schema",
+    "backup",
+    "evidence",
+    "forced",
+    "error",
+)
 
 
 def plan(deployment: Deployment) -> list[dict[str, str]]:
@@ -218,6 +230,10 @@ def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayE
             if entry["kind"] == "step" and entry.get("mark") == Mark.DONE.value
         },
     }
+    if outcome is Outcome.FAILED:
+        # Whether visitors met it: one that failed in the soak had traffic, one that was never ready had none.
+        failed = steps_marked(entries, Mark.FAILED)[:1] or steps_marked(entries, Mark.STARTED)[-1:]
+        facts["failed_in"] = failed[0] if failed else None
     if schema := notes_of(entries, "migrate"):
         facts["schema"] = schema
     facts.update(notes_of(entries, "verify"))

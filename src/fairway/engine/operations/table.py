@@ -35,6 +35,12 @@ def _groundwork() -> Table:
     return OPERATIONS
 
 
+def _edge() -> Table:
+    from fairway.engine.operations.edge import OPERATIONS
+
+    return OPERATIONS
+
+
 def _later(table: Callable[[], Table], operation: Operation) -> Answer:
     def answer(call: Call) -> dict[str, Any]:
         return table()[operation](call)
@@ -62,5 +68,6 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.SECRETS_CLEAR: _settings,
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
+    Operation.EDGE_FIGURES: _edge,
 }
 ANSWERS: Mapping[Operation, Answer] = {operation: _later(table, operation) for operation, table in TABLES.items()}
