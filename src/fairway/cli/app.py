@@ -30,6 +30,7 @@ from fairway.cli import (
     lock,
     logs,
     metrics,
+    metrics_dora,
     migrations,
     promote,
     prune,
@@ -109,6 +110,7 @@ app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(metrics.app, name="metrics")
+metrics.app.command("dora", epilog="Example: fairway metrics dora production --since 90d")(metrics_dora.dora)
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(secrets.app, name="secrets")
 secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(

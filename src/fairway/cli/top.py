@@ -106,7 +106,7 @@ def _draw(looks: _Looks) -> RenderableType:
         table.add_row(measure, *cells, style="red" if bad else "")
     tags = [f"{slot} {str(tag)[:11]}" for slot, tag in answer["tags"].items() if tag]
     running = answer["deployment"]
-    lines = [
+    lines: list[RenderableType] = [
         Text.assemble((answer["environment"], "bold"), f" {answer['at'][11:19]} UTC, * serves, Ctrl-C ends"),
         Text(", ".join(tags)),
         table,
