@@ -87,12 +87,17 @@ def _below(one: Glance) -> RenderableType:
 
 
 def _card(one: Glance, now: datetime) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
     age = one.age(now)
-    served = f"  for {age}{f', by {one.by}' if one.by else ''}\n" if age else ""
-    more = "".join(f"  {line}\n" for line in (*one.slots, *one.notes))
-    return Text.assemble((one.name, f"bold {_colour(one)}"), " ", one.serves, "\n", served, more)
+    served = (f"for {age}{f', by {one.by}' if one.by else ''}",) if age else ()
+    lines = "\n".join((*served, *one.slots, *one.notes))
+    return Group(
+        Text.assemble((one.name, f"bold {_colour(one)}"), " ", one.serves),
+        Padding(Text(lines), (0, 0, 1 if lines else 0, 2)),
+    )
 
 
 def _colour(one: Glance) -> str:

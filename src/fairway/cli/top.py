@@ -107,7 +107,7 @@ def _draw(looks: _Looks) -> RenderableType:
     tags = [f"{slot} {str(tag)[:11]}" for slot, tag in answer["tags"].items() if tag]
     running = answer["deployment"]
     lines: list[RenderableType] = [
-        Text.assemble((answer["environment"], "bold"), f" {answer['at'][11:19]} UTC, * serves, Ctrl-C ends"),
+        Text.assemble((answer["environment"], "bold"), f" {answer['at'][11:19]} UTC, * serves"),
         Text(", ".join(tags)),
         table,
         Text(bars(looks.requests, stdout().width, ascii_only=not draws_lines()), style="cyan", no_wrap=True),
@@ -116,4 +116,4 @@ def _draw(looks: _Looks) -> RenderableType:
         lines.append(Text(f"since then: {looks.error.what}: {looks.error.why}", style="red"))
     if running is not None:
         lines.append(Text(f"a {running.get('purpose')} by {running.get('by')} is running", style="yellow"))
-    return Group(*lines)
+    return Group(*lines, Text("Ctrl-C ends", style="dim"))

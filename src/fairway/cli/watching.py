@@ -81,7 +81,7 @@ def watch(
         # Wrapped and cropped by what is drawn; in place, so that the last look stays to be read.
         console = stdout()
         console.soft_wrap = False
-        with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
+        with Live("asking ...", console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
             for seen in _looks(look, interval_s, count):
                 live.update(show(seen), refresh=True)
 
