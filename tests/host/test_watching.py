@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -129,15 +130,13 @@ def _status_is_watched(work: Workspace, first: str) -> None:
 
 
 def _engines(work: Workspace) -> list[str]:
-    # Sleeping is no part of this: the engine of a connection lives as long as the connection.
+    """Return the engines that talk with a client: each lives as long as its connection."""
     return (
         work.host("production").sh(f"pgrep -f '^python3 -I {work.deploy_path}/.fairway/engine/current' || true").split()
     )
 
 
 def _plain(text: str) -> str:
-    import re
-
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 

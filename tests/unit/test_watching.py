@@ -52,7 +52,7 @@ def test_a_host_that_is_away_is_shown_and_does_not_end_the_watch(tmp_path: Path)
 
 def test_whoever_reads_no_more_ends_it_quietly(tmp_path: Path) -> None:
     (tmp_path / "fairway.toml").write_text(NOBODY)
-    command = [FAIRWAY, "status", "--watch", "--json", "--count", "3", "--interval", "1"]
+    command = [str(FAIRWAY), "status", "--watch", "--json", "--count", "3", "--interval", "1"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stderr is not None
