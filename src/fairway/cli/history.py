@@ -40,7 +40,8 @@ def history(
     Each entry holds the hash of the one before. --verify has the host check the
     chain, reads all of it, and checks it here too; note the head it prints and give
     it as --known the next time, and a record that was written anew shows. Exits with
-    1 when the record does not hold together.
+    1 when the record does not hold together. --graph draws the releases of all
+    environments side by side: deployments, promotions, failures and rollbacks.
     """
     from fairway.cli.context import open_engine
     from fairway.config import load
