@@ -1,1 +1,1 @@
-"""What is made of what hosts say and have on record: at a glance, as rates, as a timeline, as figures. Decides only."""
+"""See how environments are, and be told: metrics and what is made of them."""
