@@ -7,10 +7,12 @@ concurrency groups, and no other actions than those that act does itself (a chec
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets as random
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,6 +109,9 @@ class Runner:
         self._repository = repository
         self._actor = actor
         self._jobs: list[Job] = []
+        # act calls its containers after the workflow and the job alone: two at once would take each other's.
+        self._alone = (Path(tempfile.gettempdir()) / "fairway-dev-act.lock").open("w")
+        fcntl.flock(self._alone, fcntl.LOCK_EX)
         self._directory = bed.state / "act" / random.token_hex(4)
         self._image = images.provide_runner()
         self._had_tools = bool(docker("volume", "ls", "--quiet", "--filter", f"name=^{_TOOLS}$").stdout.strip())
@@ -208,6 +213,7 @@ class Runner:
             docker("rm", "--force", "--volumes", *names)
             docker("volume", "rm", *(volume for name in names for volume in (name, f"{name}-env")), check=False)
         docker("volume", "rm", self._installed, *([] if self._had_tools else [_TOOLS]), check=False)
+        self._alone.close()
 
 
 class ProcessList:

@@ -30,7 +30,7 @@ Revision ID: 0007
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "{after}"
 
 
 def upgrade() -> None:
@@ -46,7 +46,7 @@ Revision ID: 0008
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "{after}"
 
 
 def upgrade() -> None:
@@ -125,6 +125,39 @@ def upgrade() -> None:
     op.execute("ALTER TABLE people ADD COLUMN nickname text")
 '''
 
+_REMARK = '''\
+"""people have a remark, slowly (expand)
+
+Revision ID: 0012
+"""
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE people ADD COLUMN remark text")
+    op.execute("SELECT pg_sleep(1)")
+'''
+
+_RENAMED = '''\
+"""people have a name (a word says that this expands, and it does not)
+
+Revision ID: 0013
+"""
+
+from alembic import op
+
+revision = "0013"
+down_revision = "{after}"
+
+
+def upgrade() -> None:
+    op.execute("DO $$ BEGIN ALTER TABLE people RENAME COLUMN full_name TO name; END $$")
+'''
+
 
 def add_location(work: Workspace) -> str:
     """Add a column and show it: a migration that only expands the schema. Returns the commit."""
@@ -175,9 +208,9 @@ def never_ready(work: Workspace) -> str:
     return work.commit("Ask the forecast service")
 
 
-def migration_that_fails(work: Workspace) -> str:
+def migration_that_fails(work: Workspace, after: str = "0005") -> str:
     """Ship a migration that the data contradicts. Returns the commit."""
-    work.write("migrations/versions/0007_hours.py", _ALIKE)
+    work.write("migrations/versions/0007_hours.py", _ALIKE.format(after=after))
     return work.commit("No two people work the same hours")
 
 
@@ -217,9 +250,9 @@ def fails_for_visitors(work: Workspace) -> str:
     return work.commit("Answer with 500")
 
 
-def slow_migration(work: Workspace, seconds: int) -> str:
+def slow_migration(work: Workspace, seconds: int, after: str = "0005") -> str:
     """Ship a migration that takes its time and then adds a table. Returns the commit."""
-    work.write("migrations/versions/0008_slow.py", _SLOW.format(seconds=seconds))
+    work.write("migrations/versions/0008_slow.py", _SLOW.format(seconds=seconds, after=after))
     return work.commit("Add a table, slowly")
 
 
@@ -241,3 +274,16 @@ def idle_migrator(work: Workspace) -> str:
     migrate = '"python", "-m", "capakraken", "migrate"]\n\nFROM'
     work.edit("Dockerfile.prod", migrate, '"python", "-c", "print(\'no migration to apply\')"]\n\nFROM')
     return work.commit("Migrate with an empty engine")
+
+
+def holds_a_lock(work: Workspace) -> str:
+    """Ship, after :func:`add_location`, a migration that keeps everybody from a table for a second."""
+    work.write("migrations/versions/0012_remark.py", _REMARK)
+    return work.commit("Add a column, and take a second over it")
+
+
+def renames_in_secret(work: Workspace, after: str) -> str:
+    """Ship a migration that no text tells to break the release before, and somebody's word that it does not."""
+    work.write("migrations/versions/0013_name.py", _RENAMED.format(after=after))
+    work.edit("capakraken/schema.py", 'Column("full_name", String', 'Column("name", String')
+    return work.commit("People have a name")

@@ -24,6 +24,8 @@ from fairway.engine.contract.errors import Failed
 GRACE_S = 10.0
 _POLL_S = 0.05
 _LAST_WORDS_S = 2.0
+# What writes no line break, such as a binary, is handed over in pieces of this many characters.
+_MAX_LINE = 65_536
 _PROC = Path("/proc")
 _MARK = "FAIRWAY_CI_MARK"
 
@@ -116,7 +118,7 @@ def _wait(process: subprocess.Popen[str], deadline: float, stop: Stop) -> How:
 
 def _read(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
     with suppress(ValueError, OSError):
-        for raw in process.stdout or ():
+        while process.stdout is not None and (raw := process.stdout.readline(_MAX_LINE)):
             on_line(raw.rstrip("\n"))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fairway.engine.steps.base import Step
 from fairway.engine.steps.canary import Canary
+from fairway.engine.steps.rehearse import Rehearse
 from fairway.engine.steps.switch import Switch
 from testbed.load import Load, Report
 from testbed.process import TestbedError
@@ -74,7 +75,7 @@ def play(rig: Rig, cell: Cell) -> Outcome:
     Raises ``NotReached`` when this deployment has no such step.
     """
     outcome = Outcome()
-    old = rig.prepare()
+    old = rig.prepare(rehearses=isinstance(cell.step, Rehearse))
     new = rig.releases.other(old)
     known = rig.known
     with Load(rig.work.url(rig.name, "/api/health"), connections=_CONNECTIONS, rate_per_s=_RATE_PER_S) as load:
@@ -243,6 +244,7 @@ def _left_behind(rig: Rig, target: str) -> list[str]:
     slots = {rig.container("app-blue"), rig.container("app-green")}
     kept = slots | {rig.container(part) for part in ("edge", "postgres-1", "redis-1", "worker-1")}
     problems = [f"a container is left behind: {name}" for name in sorted(set(found) - kept)]
+    problems += [f"of a rehearsal is left behind: {what}" for what in rig.rehearsed()]
     if (moved := found.get(rig.container("worker-1"))) != target:
         problems.append(f"the worker runs {moved}, not {target}")
     return problems

@@ -74,6 +74,7 @@ class Rig:
         self.old_slot = Slot.BLUE
         self._client: subprocess.Popen[str] | None = None
         self._history: list[dict[str, Any]] = []
+        self._rehearses = False
         small = kind is Kind.SMALL_DISKS
         try:
             bed.add_host(self.name, docker_disk=_DOCKER_DISK if small else None)
@@ -174,12 +175,16 @@ class Rig:
                 running.kill()
                 docker("exec", self.host.container, "pkill", "-f", _ON_HOST, check=False)
 
-    def prepare(self) -> str:
+    def prepare(self, *, rehearses: bool) -> str:
         """Start from what a host looks like long after a deployment; return the release that serves.
 
         The warm slot is gone, so is the other release's image, and the last migration
-        has not been applied yet.
+        has not been applied yet. Only where that is the point, migrations are rehearsed first.
         """
+        if rehearses is not self._rehearses:
+            self.work.configure(environments={self.name: {"rehearse": rehearses}})
+            self.work.fairway("bootstrap", self.name)
+            self._rehearses = rehearses
         found = self.status()
         self.old_slot = Slot(found["serving"]["slot"])
         images = f"{self.registry.address}/{self.work.project}/*"
@@ -216,6 +221,16 @@ class Rig:
             "ps", "--all", "--filter", label, "--format", '{{.Names}} {{.Label "dev.fairway.tag"}}'
         ).splitlines()
         return {name: tag for name, _, tag in (line.partition(" ") for line in lines)}
+
+    def rehearsed(self) -> list[str]:
+        """Return what of a rehearsal is on the host: containers, networks and files."""
+        files = f"ls {self.deploy_path}/.fairway/rehearsal 2>/dev/null || true"
+        label = "label=dev.fairway.rehearsal"
+        return [
+            *self.host.docker("ps", "--all", "--quiet", "--filter", label).split(),
+            *self.host.docker("network", "ls", "--quiet", "--filter", label).split(),
+            *self.host.sh(files).split(),
+        ]
 
     def wait_settled(self, timeout_s: float = 90.0) -> None:
         """Wait until no engine is at work. Raises ``TestbedError`` when one still is."""

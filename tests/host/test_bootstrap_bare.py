@@ -145,8 +145,13 @@ def test_one_command_makes_a_bare_host_ready(prepared: Prepared) -> None:
     settings = host.get(f"{path}/.env.production")
     assert f"NEXTAUTH_URL=https://{SITE}\n" in settings
     # Made there, they are in nothing that came back.
-    made = [line.partition("=")[2] for line in settings.splitlines() if line.startswith(("POSTGRES_P", "NEXTAUTH_S"))]
-    assert all(len(value) == 64 and value not in prepared.said for value in made)
+    made = [
+        line.partition("=")[2]
+        for line in settings.splitlines()
+        if line.startswith(("POSTGRES_PASSWORD=", "NEXTAUTH_SECRET="))
+    ]
+    assert [len(value) for value in made] == [64, 64]
+    assert all(value not in prepared.said for value in made)
 
 
 def test_it_serves_through_nginx_over_tls(prepared: Prepared) -> None:
@@ -220,6 +225,20 @@ def test_the_doctor_says_what_was_broken_and_bootstrap_mends_what_is_its_own(pre
     prepared.bootstrap("--yes")
     after = prepared.doctor()
     assert {name: after[name] for name in BROKEN} == {name: before[name] for name in BROKEN}
+
+
+def test_what_a_person_has_to_decide_is_told_before_anything_is_done(prepared: Prepared) -> None:
+    host = prepared.host
+    ours, other = f"/etc/nginx/conf.d/fairway-{prepared.work.project}-staging.conf", "/etc/nginx/sites-enabled/other"
+    host.put("/etc/ssh/sshd_config.d/90-only.conf", "AllowUsers root\n")
+    host.put(other, f"server {{ listen 443 ssl; ssl_certificate {CERTIFICATE}; ssl_certificate_key {KEY}; }}\n")
+    host.sh(f"mv {ours} /root/ours")
+    try:
+        assert "sshd does not let deploy in: AllowUsers root" in prepared.doctor()["deploy user"]["found"]
+        assert f"{other} serves every name on port 443" in prepared.bootstrap("--yes", check=False)
+    finally:
+        host.sh(f"mv /root/ours {ours}; rm {other} /etc/ssh/sshd_config.d/90-only.conf")
+    assert prepared.ask("GET", "/api/health").status == 200
 
 
 def test_a_site_that_nginx_refuses_leaves_the_old_one_serving(prepared: Prepared) -> None:

@@ -108,3 +108,9 @@ def test_asked_twice_nothing_is_waited_for(tmp_path: Path, nap: str) -> None:
 def test_what_cannot_be_started_is_said(tmp_path: Path, argv: list[str], directory: str, said: str) -> None:
     with pytest.raises(Failed, match=said):
         supervise(argv, print, env=dict(os.environ), cwd=tmp_path / directory, timeout_s=1, stop=Stop())
+
+
+def test_output_without_a_line_break_is_handed_over_in_pieces(tmp_path: Path) -> None:
+    ended, lines = run("head -c 200000 /dev/zero | tr '\\0' x; echo; echo end", tmp_path)
+    assert (ended.returncode, sum(map(len, lines)), lines[-1]) == (0, 200_003, "end")
+    assert max(map(len, lines)) < 100_000

@@ -18,6 +18,7 @@ from fairway.findings import Finding, Severity
 MAX_BYTES = 32 * 1024 * 1024
 _MAX_FILES = 1000
 _MAX_TEXT = 4000
+_MAX_PATH = 1000
 _PLACE = r"(?:^|[\s(\[\"'])(?:[^\s()\"']*/)?{name}:(\d{{1,7}})\b"
 
 Stamp = tuple[int, int, int]
@@ -148,7 +149,9 @@ def _failure(attributes: Mapping[str, str], result: Any, root: Path) -> Failure:
 
 def _path(attributes: Mapping[str, str], root: Path) -> str:
     """Return the file that a test is in: as the report says, or as Python and JavaScript name their classes."""
-    named, classname = attributes.get("file", ""), attributes.get("classname", "")
+    # A name that is longer is no path, and each of its parts would be tried.
+    given = (attributes.get("file", ""), attributes.get("classname", ""))
+    named, classname = (text if len(text) <= _MAX_PATH else "" for text in given)
     dotted = classname.split(".")
     modules = ["/".join(dotted[:length]) + ".py" for length in range(len(dotted), 0, -1)]
     for candidate in (named, classname, *modules):

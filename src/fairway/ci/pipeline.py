@@ -19,7 +19,7 @@ from fairway.ci.running import Interruption, processors, run_stages
 from fairway.ci.services import sweep
 from fairway.ci.stages import Stage
 from fairway.config import Config
-from fairway.engine.contract.errors import FairwayError, as_error
+from fairway.engine.contract.errors import Failed, FairwayError, as_error
 from fairway.process import child_environment
 from fairway.process_group import Stop
 from fairway.release import git
@@ -76,6 +76,11 @@ def run_pipeline(
             finished = Finished(tuple(results), became, monotonic() - begun)
             _keep(finished, setting.logs, summaries, environ)
     except OSError as error:
+        if not setting.logs.is_dir():
+            raise Failed(
+                f"{config.ci.logs}, where the logs are kept, was removed while the stages ran",
+                hint="a stage may do so, as by git clean -x: have it leave them, git clean -xd --exclude .fairway",
+            ) from None
         raise as_error(error, "the logs and the summary cannot be written") from None
     return finished
 

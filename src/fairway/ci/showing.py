@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from time import monotonic
@@ -26,6 +27,11 @@ MARKS = {
     State.CANCELLED: ("■", "yellow"),
 }
 _SHOWN_TAIL = 20
+# GitHub shows the first ten of a step; all of them are in the reports.
+_MAX_ANNOTATIONS = 50
+# What a stage may tell GitHub by itself. The rest would end the stage's group, or have nothing more be heard.
+_PASSED_ON = frozenset({"error", "warning", "notice", "debug", "add-mask"})
+_COMMAND = re.compile(r"^\s*::\s*(?P<now>[^\s:]*)|##\[(?P<once>[^\s\];]*)")
 
 
 def headline(result: StageResult) -> str:
@@ -34,6 +40,16 @@ def headline(result: StageResult) -> str:
     tests = f" ({result.tests.in_words})" if result.tests and result.tests.total else ""
     reason = f": {' '.join(result.reason.split())}" if result.reason else ""
     return f"{result.name} {result.state.value}{took}{tests}{reason}"
+
+
+def harmless(line: str) -> str:
+    """Return a line of a stage's output as GitHub may read it: with no workflow command but those that tell something.
+
+    >>> harmless("::stop-commands::x"), harmless("##[endgroup]"), harmless("::error file=a.ts,line=1::no")
+    ('| ::stop-commands::x', '| # #[endgroup]', '::error file=a.ts,line=1::no')
+    """
+    commands = {(found["now"] or found["once"] or "").lower() for found in _COMMAND.finditer(line)}
+    return line if commands <= _PASSED_ON else f"| {line.replace('##[', '# #[')}"
 
 
 class Plain:
@@ -104,7 +120,7 @@ class GitHub:
         self._print(f"::group::{MARKS[result.state][0]} {headline(result)}")
         with result.log.open(encoding="utf-8", errors="replace") as log:
             for line in log:
-                self._stream.write(line if line.endswith("\n") else f"{line}\n")
+                self._stream.write(harmless(line if line.endswith("\n") else f"{line}\n"))
         for note in result.notes:
             self._print(f"fairway: {note}")
         self._print("::endgroup::")
@@ -122,7 +138,7 @@ class GitHub:
         """Say nothing."""
 
     def _annotate(self, result: StageResult) -> None:
-        failures = result.tests.failures if result.tests else ()
+        failures = result.tests.failures[:_MAX_ANNOTATIONS] if result.tests else ()
         placed = junit.findings(failures, result.name, self._within)
         if placed:
             self._print(as_github(placed))

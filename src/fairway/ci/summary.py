@@ -12,6 +12,8 @@ _MARKS = {State.PASSED: "✅", State.FAILED: "❌", State.SKIPPED: "⏭️", Sta
 # GitHub takes a megabyte a step; a page that somebody reads is much shorter.
 _MAX_FAILURES = 50
 _MAX_MESSAGE = 300
+_MAX_NAME = 200
+_MAX_PAGE_BYTES = 900_000
 
 
 def as_json(results: Sequence[StageResult], outcome: State, seconds: float) -> dict[str, Any]:
@@ -36,20 +38,25 @@ def as_markdown(results: Sequence[StageResult], outcome: State, seconds: float) 
         tests = result.tests.in_words if result.tests else ""
         said = "; ".join(part for part in (result.reason, *result.notes) if part)
         lines.append(f"| {_MARKS[result.state]} | {_cell(result.name)} | {took} | {tests} | {_cell(said)} |")
+    text = "\n".join(lines) + "\n"
     for result in results:
         if result.state is State.FAILED:
-            lines += ["", *_failed(result)]
-    return "\n".join(lines) + "\n"
+            more = "\n".join(["", *_failed(result)]) + "\n"
+            if len((text + more).encode(errors="replace")) > _MAX_PAGE_BYTES:
+                return text + "\nThe page would be too long with the other failures: they are in the logs.\n"
+            text += more
+    return text
 
 
 def _failed(result: StageResult) -> list[str]:
     lines = [f"### {result.name}: {_cell(result.reason)}", ""]
     failures = result.tests.failures if result.tests else ()
     for failure in failures[:_MAX_FAILURES]:
-        where = (
-            f" ({_code(f'{failure.path}:{failure.line}' if failure.line else failure.path)})" if failure.path else ""
+        place = f"{failure.path}:{failure.line}" if failure.line else failure.path
+        where = f" ({_code(place, _MAX_MESSAGE)})" if place else ""
+        lines.append(
+            f"- {_code(failure.test, _MAX_NAME)}{where}: {_code(failure.message.splitlines()[0], _MAX_MESSAGE)}"
         )
-        lines.append(f"- {_code(failure.test)}{where}: {_code(failure.message.splitlines()[0][:_MAX_MESSAGE])}")
     if len(failures) > _MAX_FAILURES:
         lines.append(f"- and {len(failures) - _MAX_FAILURES} more")
     lines += [""] if failures else []
@@ -72,7 +79,9 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#!~])", r"\\\1", " ".join(text.split()))
 
 
-def _code(text: str) -> str:
+def _code(text: str, at_most: int) -> str:
+    """Return text as code on one line: an empty one would end the code and let Markdown begin."""
+    text = " ".join(text.split())[:at_most]
     fence = _fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"

@@ -154,4 +154,6 @@ def _subject(entry: dict[str, Any]) -> str:
         return str(entry["backup"])
     if isinstance(to, dict):
         return f"HAProxy {str(to.get('version')).split('-')[0]}"
+    if entry.get("rehearsed"):
+        return str(entry["rehearsed"])[:11]
     return str(entry["tag"])[:11] if entry.get("tag") else f"to {to}" if to else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fairway.cli import migrations_lint, migrations_status
+from fairway.cli import migrations_lint, migrations_rehearse, migrations_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,5 +13,8 @@ app = typer.Typer(
 app.command("lint", epilog="Example: fairway migrations lint --since origin/main --format github")(migrations_lint.lint)
 app.command("accept", epilog='Example: fairway migrations accept 0005 --as contract --reason "nobody reads it now"')(
     migrations_lint.accept
+)
+app.command("rehearse", epilog="Example: fairway migrations rehearse production sha-4f2a9c1")(
+    migrations_rehearse.rehearse
 )
 app.command("status", epilog="Example: fairway migrations status production")(migrations_status.status)

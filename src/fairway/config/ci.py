@@ -28,6 +28,11 @@ def contradictions(ci: Ci) -> list[str]:
             for key, value in stage.env.items()
             if not Template(value).is_valid()
         ]
+        problems += [
+            f"{where}.junit: in {glob!r} ** must stand between slashes, as in reports/**/*.xml"
+            for glob in stage.junit
+            if any("**" in part and part != "**" for part in glob.split("/"))
+        ]
     if not problems:
         problems += _circles(ci)
     return problems

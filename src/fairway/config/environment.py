@@ -19,6 +19,7 @@ from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
     from fairway.config.environment_tables import Backup, EnvironmentTable, Retention
+    from fairway.config.models import Rehearsal
 
 T = TypeVar("T")
 
@@ -57,7 +58,8 @@ class Environment:
 
     The first host is the primary one. ``port`` is a port, or an IPv4 address and a
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
-    to the same hosts, None where the deploy user keeps everything.
+    to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
+    None where migrations are not rehearsed.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Environment:
     login: RegistryLogin | None
     retention: Retention
     backup: Backup
+    rehearsal: Rehearsal | None
     admin: str | None
     policy: Policy
     site: Site | None = None
@@ -119,6 +122,7 @@ def resolve(
     root: Path,
     registry: Repository,
     backup: Backup,
+    rehearsal: Rehearsal,
     environ: Mapping[str, str],
 ) -> Environment:
     """Put the variables over the table and check that nothing is missing.
@@ -163,6 +167,7 @@ def resolve(
         login=login,
         retention=table.retention,
         backup=backup,
+        rehearsal=rehearsal if table.rehearse else None,
         admin=table.admin,
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,

@@ -114,6 +114,7 @@ class EnvironmentTable(Table):
     ssh_config: RelativePath | None = None
     known_hosts: RelativePath | None = None
     promote_from: EnvironmentName | None = None
+    rehearse: bool = False
     admin: UserName | None = None
     secrets_prefix: PrefixName | None = None
     retention: Retention = Retention()

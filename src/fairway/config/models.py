@@ -19,6 +19,7 @@ from fairway.config.environment_tables import Backup, EnvironmentTable, backup_c
 from fairway.config.environment_tables import contradictions as environment_contradictions
 from fairway.config.values import (
     AgeRecipient,
+    Argument,
     ArgumentName,
     BundlePath,
     CiStageName,
@@ -160,6 +161,13 @@ class EnvFile(Table):
         return EnvironmentFile(self.file, self.required, self.optional, conditions)
 
 
+class Rehearsal(Table):
+    """``[rehearsal]``: what a rehearsal of migrations asks of the release before, besides its readiness."""
+
+    smoke: Annotated[tuple[Argument, ...], Field(strict=False, max_length=100)] = ()
+    smoke_timeout_s: float = Field(default=60.0, ge=1, le=3600)
+
+
 class LeftoversTable(Table):
     """``[[secrets.leftovers]]``: one table of the database where copies of secrets may still lie."""
 
@@ -229,6 +237,7 @@ class Config(Table):
     guardrails: Guardrails = Guardrails()
     ci: Ci = Ci()
     backup: Backup = Backup()
+    rehearsal: Rehearsal = Rehearsal()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -275,6 +284,7 @@ class Config(Table):
             root=self.root,
             registry=self.images.app,
             backup=table.backup or self.backup,
+            rehearsal=self.rehearsal,
             environ=self._variables,
         )
 

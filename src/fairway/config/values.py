@@ -116,5 +116,6 @@ TimeOfDay = Annotated[
     str, _text(checks.matching(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", 'a time of day like "16:00"'))
 ]
 TimeZone = Annotated[str, _text(checks.time_zone)]
+Argument = Annotated[str, _text(checks.matching(r"[^\x00-\x1f\x7f]{1,1000}", "one line of 1 to 1000 characters"))]
 Percentage = Annotated[int, Field(ge=1, le=99)]
 Listed = BeforeValidator(_listed)

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable
 
 from fairway.engine import retire
+from fairway.engine.backups.recording import restored_since_deployed
 from fairway.engine.backups.store import RESTORE_RECORD
 from fairway.engine.contract.errors import FairwayError, Refused
 from fairway.engine.contract.manifest import NamedRelease
@@ -35,6 +36,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
 from fairway.engine.observation import observe
+from fairway.engine.rehearsal.naming import REHEARSALS
 from fairway.engine.releases import StoredRelease, check_release, load_release, store_release
 from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.runner import carry_out, plan, recover
@@ -236,7 +238,7 @@ class Acceptance:
 
     def _begin(self, lock: Lock, asked: Asked, target: _Target) -> str | None:
         before = read_state(self._layout.state)
-        if target.action in (Action.DEPLOY, Action.ROLLBACK) and self._already_serves(before, target.release):
+        if self._needs_nothing(before, target):
             return None
         request = self._request(asked, target, before)
         request = replace(request, warm=_is_warm(Deployment(self._layout, self._host, request)))
@@ -261,7 +263,7 @@ class Acceptance:
         request = self._request(asked, target, before)
         request = replace(request, warm=_is_warm(Deployment(self._layout, self._host, request, stored=stored)))
         deployment = Deployment(self._layout, self._host, request, stored=stored, evidence=asked.evidence)
-        serves = target.action in (Action.DEPLOY, Action.ROLLBACK) and self._already_serves(before, target.release)
+        serves = self._needs_nothing(before, target)
         return {
             "action": target.action.value,
             "tag": target.tag,
@@ -271,6 +273,12 @@ class Acceptance:
             "unchanged": serves,
             "steps": [] if serves else plan(deployment),
         }
+
+    def _needs_nothing(self, before: State, target: _Target) -> bool:
+        """Say whether what is asked for is so already: the release serves, and no migration of it may be missing."""
+        if target.action not in (Action.DEPLOY, Action.ROLLBACK) or not self._already_serves(before, target.release):
+            return False
+        return target.action is Action.ROLLBACK or not restored_since_deployed(self._layout)
 
     def _already_serves(self, state: State, release: Digest) -> bool:
         """Say whether the release serves already, asking the edge and Docker rather than the record alone."""
@@ -307,6 +315,14 @@ def settle(layout: Layout, host: HostConfig, notice: Notice) -> None:
         from fairway.engine.backups.actions import settle_restore  # needed after a crash only
 
         settle_restore(layout, host, notice)
+    _settle_deployment(layout, host, notice)
+    if (layout.root / REHEARSALS).exists():
+        from fairway.engine.rehearsal.ending import settle_rehearsals  # the same
+
+        settle_rehearsals(layout, host, notice)
+
+
+def _settle_deployment(layout: Layout, host: HostConfig, notice: Notice) -> None:
     identity = latest_deployment(layout)
     if identity is None:
         return

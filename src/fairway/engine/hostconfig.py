@@ -114,12 +114,33 @@ class Backups:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """That a deployment's migrations are tried on a copy of the database first.
+
+    ``smoke`` is a command for the container of the release before, empty for none.
+    """
+
+    smoke: tuple[str, ...] = ()
+    smoke_timeout_s: float = 60.0
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Rehearsal:
+        """Take it out of a document. Raises ``Invalid`` naming the key."""
+        rehearsal = cls(
+            smoke=fields.texts("smoke", max_items=100),
+            smoke_timeout_s=fields.number("smoke_timeout_s", minimum=1, maximum=3600),
+        )
+        fields.end()
+        return rehearsal
+
+
+@dataclass(frozen=True)
 class HostConfig:
     """This host's part: which project and environment, which published port, which edge.
 
     ``port`` is ``APP_HOST_PORT``: a port, or an address and a port to publish on.
     ``proven_only`` says that this environment takes promoted releases only, so
-    never one built from a dirty tree.
+    never one built from a dirty tree. ``rehearsal`` is None where none is asked for.
     """
 
     project: str
@@ -130,6 +151,7 @@ class HostConfig:
     retention: Retention = Retention()
     upkeep: Upkeep = field(default_factory=Upkeep)
     backups: Backups = Backups()
+    rehearsal: Rehearsal | None = None
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -144,6 +166,7 @@ class HostConfig:
             retention=Retention.parse(fields.object("retention")) if fields.has("retention") else Retention(),
             upkeep=Upkeep.parse(fields.object("upkeep")) if fields.has("upkeep") else Upkeep(),
             backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
+            rehearsal=Rehearsal.parse(fields.object("rehearsal")) if fields.has("rehearsal") else None,
         )
         fields.end()
         return config

@@ -108,6 +108,14 @@ class Ledger:
             for entry in self.newest_first(containing=release)
         )
 
+    def was_let_in(self, release: str) -> bool:
+        """Say whether the gate ever let this release in, whatever became of it then."""
+        return any(
+            entry.get("release") == release
+            and (entry.get("outcome") == Outcome.SUCCEEDED.value or "verify" in (entry.get("steps") or {}))
+            for entry in self.newest_first(containing=release)
+        )
+
     def has_used(self, statement: str) -> bool:
         """Say whether a deployment that succeeded rested on this statement, by its digest."""
         return any(

@@ -31,6 +31,7 @@ _ENDED_FACTS = (
     "failed_in",
     "schema",
     "backup",
+    "rehearsal",
     "evidence",
     "forced",
     "error",
@@ -240,6 +241,7 @@ def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayE
     facts.update(notes_of(entries, "preflight"))
     if backup := notes_of(entries, "backup"):
         facts["backup"] = backup
+    facts.update(notes_of(entries, "rehearse"))
     if error is not None:
         # Whatever an error quotes may come from the application, so it may hold a secret.
         facts["error"] = {key: _clean(deployment, value) for key, value in error.as_json().items()}

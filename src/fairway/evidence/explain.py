@@ -37,8 +37,11 @@ class Standing:
 
     @property
     def serves(self) -> bool:
-        """Say whether this very release is what runs there."""
-        return self.replaces == self.named.name
+        """Say whether this very release is what runs there.
+
+        After a restore it may go there again: what its migrations did may be gone.
+        """
+        return self.replaces == self.named.name and self.answer.get("restored") is not True
 
     @property
     def replaces(self) -> Digest | None:

@@ -29,8 +29,15 @@ command -v apt-get >/dev/null || { echo "there is no apt-get" >&2; exit 9; }
 _INSTALL = """
 set -eu
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-apt-get -q -y -o DPkg::Lock::Timeout=300 update
-apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install python3
+apt() {
+    # Held here, not sent: where the connection breaks, what apt says must not end it in the middle of a package.
+    said=$(apt-get -q -y -o DPkg::Lock::Timeout=300 --no-remove --no-install-recommends "$@" </dev/null 2>&1) || {
+        printf '%s\n' "$said" >&2
+        exit 1
+    }
+}
+apt update
+apt install python3
 """
 
 

@@ -118,6 +118,7 @@ def _host(config: Config, target: Environment) -> dict[str, Any]:
         "retention": target.retention.model_dump(),
         "backups": _backups(config, target),
         "upkeep": _upkeep(config, target),
+        "rehearsal": target.rehearsal.model_dump(mode="json") if target.rehearsal is not None else None,
     }
 
 

@@ -128,10 +128,12 @@ def put(root: Path, name: str, text: str, *, executable: bool = False) -> None:
     path = root / name
     scratch = path.with_name(f".{path.name}.fairway")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.resolve().is_relative_to(root.resolve()) or path.is_symlink():
             raise Failed(f"{name} is not written: a link leads elsewhere", hint="put a file in the place of the link")
-        with scratch.open("w", encoding="utf-8", newline="") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A repository of somebody else's may have a link of that name in it.
+        scratch.unlink(missing_ok=True)
+        with scratch.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         scratch.chmod(mode | 0o111 if executable else mode)

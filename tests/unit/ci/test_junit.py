@@ -83,3 +83,10 @@ def test_a_report_of_an_earlier_run_says_nothing_of_this_one(root: Path) -> None
     assert none.problems == (f"no report was written: junit is *.xml, in {root}",)
     (root / "new.xml").write_text(VITEST, encoding="utf-8")
     assert junit.read(root, root, ["*.xml"], before).total == 1
+
+
+def test_a_name_of_a_million_parts_is_tried_for_none_of_them(root: Path) -> None:
+    name = "a." * 1_000_000
+    text = f'<testsuite><testcase classname="{name}" name="t"><failure message="m"/></testcase></testsuite>'
+    (failure,) = read(root, text).failures
+    assert failure.path == ""

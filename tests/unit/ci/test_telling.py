@@ -11,7 +11,7 @@ import pytest
 from fairway.ci import summary
 from fairway.ci.junit import Failure, Tests
 from fairway.ci.results import StageResult, State
-from fairway.ci.showing import GitHub, OnTerminal, Plain, checkout_path
+from fairway.ci.showing import GitHub, OnTerminal, Plain, checkout_path, harmless
 from fairway.ci.stages import Stage
 
 UNIT, E2E = Stage("unit", "x"), Stage("e2e", "x", needs=("unit",))
@@ -119,3 +119,50 @@ def test_the_document_says_the_same_to_a_program(failed: StageResult) -> None:
 def test_annotations_are_relative_to_the_checkout(tmp_path: Path, workspace: str, expected: str) -> None:
     root = tmp_path / "apps" / "web"
     assert checkout_path(root, {"GITHUB_WORKSPACE": workspace.format(tmp_path)}) == PurePosixPath(expected)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "::stop-commands::x",
+        " ::endgroup::",
+        "::GROUP::x",
+        "::set-output name=a::b",
+        "x ##[endgroup]",
+        "::error::##[group]x",
+    ],
+)
+def test_a_stage_s_output_neither_ends_its_group_nor_silences_github(line: str) -> None:
+    shown = harmless(line)
+    assert not shown.lstrip().startswith("::")
+    assert "##[" not in shown
+
+
+@pytest.mark.parametrize(
+    "line", ["::error file=a.ts,line=1::no", "##[warning]x", "::add-mask::x", "a::b", "std::move(x)"]
+)
+def test_what_a_stage_tells_github_of_its_own_findings_is_passed_on(line: str) -> None:
+    assert harmless(line) == line
+
+
+def test_a_test_s_name_begins_no_markdown_and_stays_short(failed: StageResult) -> None:
+    tests = Tests(1, 0, (Failure("a\n\n![x](http://evil.example)" + "x" * 10_000, "m"),))
+    result = StageResult(UNIT, State.FAILED, "exit code 1", 1.0, 1, failed.log, (), tests)
+    (line,) = [line for line in summary.as_markdown([result], State.FAILED, 1.0).splitlines() if "evil" in line]
+    assert line.startswith("- `a ![x](http://evil.example)xx")
+    assert len(line) < 300
+
+
+def test_the_page_stays_within_what_github_takes(failed: StageResult) -> None:
+    many = Tests(50, 0, tuple(Failure(f"{'é' * 200}{n}", "é" * 300) for n in range(50)))
+    result = StageResult(UNIT, State.FAILED, "exit code 1", 1.0, 1, failed.log, ("é" * 400,) * 60, many)
+    page = summary.as_markdown([result] * 20, State.FAILED, 1.0)
+    assert len(page.encode()) < 1024 * 1024
+    assert page.endswith("they are in the logs.\n")
+
+
+def test_no_more_failures_are_annotated_than_somebody_reads(failed: StageResult) -> None:
+    many = Tests(999, 0, tuple(Failure(f"t{n}", "m") for n in range(999)))
+    stream = io.StringIO()
+    GitHub(stream, PurePosixPath()).ended(StageResult(UNIT, State.FAILED, "x", 1.0, 1, failed.log, (), many))
+    assert 10 <= stream.getvalue().count("::error") <= 50

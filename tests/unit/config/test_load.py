@@ -122,6 +122,7 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[ci.stages.a]\nrun = "x"\nservices = ["db"]', "ci.stages.a.services: ci.compose must say in which"),
         ('[ci.stages.a]\nrun = "x"\nenv = { A = "5$" }', "ci.stages.a.env.A: a '$' begins the name of a variable"),
         ('[ci.stages.a]\nrun = "x"\njunit = ["../x"]\ntimeout_s = 0', "ci.stages.a.timeout_s: must be at least 1"),
+        ('[ci.stages.a]\nrun = "x"\njunit = ["r/**.xml"]', "ci.stages.a.junit: in 'r/**.xml' ** must stand between"),
         (
             '[ci.stages]\na = { run = "x", needs = ["b"] }\nb = { run = "x", needs = ["a"] }',
             "ci.stages: they wait for each other in a circle: ",

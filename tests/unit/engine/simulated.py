@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from fairway.engine.backups.store import Backup
-from fairway.engine.contract.errors import Failed, Refused
+from fairway.engine.contract.errors import Failed, FairwayError, Refused
 from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
 from fairway.engine.database import Database
@@ -15,6 +15,7 @@ from fairway.engine.edge import Answer, Edge, ServerStats
 from fairway.engine.layout import Layout
 from fairway.engine.model import LABEL
 from fairway.engine.process import Check
+from fairway.engine.rehearsal.report import Rehearsed
 from fairway.engine.schema.tables import Table
 
 
@@ -47,6 +48,9 @@ class World:
     migrations_run: int = 0
     backups: set[str] = field(default_factory=set)
     part_of_dump: bool = False
+    part_of_rehearsal: bool = False
+    #: What a rehearsal shows.
+    rehearsed: Rehearsed | FairwayError | str = "there is nothing to rehearse on"
     images: set[str] = field(default_factory=set)
     moment: Moment = field(default_factory=Moment)
     #: Releases whose bundle was judged, and those that the policy does not allow.
@@ -167,6 +171,23 @@ class SimulatedDriver(Driver):
     def end_backup(self, launch: Launch, deployment_id: str) -> bool:
         self._world.moment.pass_by()
         left, self._world.part_of_dump = self._world.part_of_dump, False
+        return left
+
+    def rehearse(
+        self, launch: Launch, before: Launch | None, deployment_id: str, report: Report, check: Check
+    ) -> Rehearsed | str:
+        self._world.moment.pass_by()
+        self._world.part_of_rehearsal = True
+        self._world.moment.pass_by()
+        self._world.part_of_rehearsal = False
+        self._world.moment.pass_by()
+        if isinstance(self._world.rehearsed, FairwayError):
+            raise self._world.rehearsed
+        return self._world.rehearsed
+
+    def end_rehearsal(self, launch: Launch, deployment_id: str) -> bool:
+        self._world.moment.pass_by()
+        left, self._world.part_of_rehearsal = self._world.part_of_rehearsal, False
         return left
 
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:

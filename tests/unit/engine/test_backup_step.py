@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fairway.engine.accept import Acceptance, Asked
 from fairway.engine.backups.before import absent, refuse_down
 from fairway.engine.backups.postgres import SERVICE_LABEL
 from fairway.engine.contract.errors import Failed, Unreachable
@@ -65,6 +66,38 @@ def test_a_backup_is_taken_unless_it_is_known_that_nothing_is_to_be_migrated(
     )
     host = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False, backups=Backups(before_migrations=asked))
     assert Backup().needed(Deployment(layout, host, request)) is needed
+
+
+@pytest.mark.parametrize(
+    ("record", "unchanged"),
+    [
+        ((("deploy", "succeeded"),), True),
+        ((("deploy", "succeeded"), ("restore", "succeeded")), False),
+        ((("deploy", "succeeded"), ("restore", "succeeded"), ("rollback", "succeeded")), False),
+        ((("deploy", "succeeded"), ("restore", "failed")), True),
+        ((("deploy", "succeeded"), ("restore", "succeeded"), ("deploy", "failed")), False),
+        ((("restore", "succeeded"), ("deploy", "succeeded")), True),
+    ],
+)
+def test_after_a_restore_the_release_that_serves_is_deployed_again_for_its_migrations(
+    tmp_path: Path,
+    release: Release,
+    monkeypatch: pytest.MonkeyPatch,
+    record: tuple[tuple[str, str], ...],
+    unchanged: bool,
+) -> None:
+    layout = Layout(tmp_path)
+    layout.create()
+    stored = _stored(layout, release, "a1" * 20)
+    for action, outcome in record:
+        Ledger(layout.ledger).append(action=action, outcome=outcome)
+    host = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False)
+    accept = Acceptance(layout, host)
+    monkeypatch.setattr(accept, "_already_serves", lambda state, named: True)
+    monkeypatch.setattr("fairway.engine.accept.check_release", lambda manifest, bundle: stored)
+    monkeypatch.setattr("fairway.engine.accept.plan", lambda deployment: [])
+    asked = Asked(by="ada", notice=lambda line: None)
+    assert accept.plan_deploy(b"", b"", asked)["unchanged"] is unchanged
 
 
 def _container(service: str, image: str, status: str) -> Container:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from fairway.engine.backups import offsite, routine
 from fairway.engine.backups.drill import refuse_full, refuse_other_rows
-from fairway.engine.backups.offsite import Copied, Piece, copy_missing, place_of, tags_of, whole_copies
+from fairway.engine.backups.offsite import Copied, Piece, Restic, copy_missing, place_of, tags_of, whole_copies
 from fairway.engine.backups.schedule import Schedule
 from fairway.engine.backups.scratch import run_scratch
 from fairway.engine.backups.standing import Last, warnings
@@ -21,6 +24,8 @@ from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
+from fairway.engine.process import Completed
+from fairway.engine.redact import Redactor
 from tests.unit.engine.test_backup_retaining import backup
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
@@ -247,3 +252,45 @@ def test_a_snapshot_is_a_copy_only_when_both_files_in_it_are_whole(tmp_path: Pat
         ]
     )
     assert whole_copies(_pieces(tmp_path), tags_of(snapshots), found) == {"1"}
+
+
+def test_a_lock_that_a_killed_copy_has_left_is_taken_away_before_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    locks, asked = ["left by a killed one"], []
+
+    def run(argv: Sequence[str], **named: object) -> Completed:
+        asked.append(argv[1])
+        if argv[1] == "unlock":
+            locks.clear()
+            return Completed(1, "", "an append-only repository may say no")
+        return Completed(11 if locks else 0, "", "unable to create lock in backend")
+
+    monkeypatch.setattr(offsite, "run", run)
+    Restic("shop-production", {}, Redactor({})).check([])
+    assert asked == ["unlock", "check"]
+
+
+@pytest.fixture
+def told_to_end() -> Iterator[list[int]]:
+    """What came as SIGTERM and nobody took."""
+    missed: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: missed.append(number))
+    yield missed
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_scheduled_drill_that_is_told_to_end_cleans_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_to_end: list[int]
+) -> None:
+    cleaned: list[str] = []
+
+    def try_backup(*rest: object, **named: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append("the drill's PostgreSQL")
+
+    monkeypatch.setattr(routine, "try_backup", try_backup)
+    monkeypatch.setattr(routine, "choose", lambda store, named: backup(0))
+    with pytest.raises(SystemExit) as ended:
+        routine.run_scheduled(Layout(tmp_path), HOST, "drill")
+    assert (cleaned, told_to_end, ended.value.code) == (["the drill's PostgreSQL"], [], 128 + signal.SIGTERM)

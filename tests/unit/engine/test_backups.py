@@ -79,6 +79,16 @@ def test_metadata_that_cannot_be_read_is_told_and_keeps_its_dump(tmp_path: Path)
     assert (store.list(), store.unreadable(), store.sweep()) == ((), (BACKUP.id,), ())
 
 
+def test_metadata_under_another_backup_s_name_is_told_and_touches_neither(tmp_path: Path) -> None:
+    store = Store(Layout(tmp_path))
+    _keep(store, BACKUP)
+    copied = "20260131-130000-000000"
+    store.metadata(copied).write_bytes(store.metadata(BACKUP.id).read_bytes())
+    assert (store.list(), store.unreadable()) == ((BACKUP,), (copied,))
+    with pytest.raises(Invalid, match="of another backup"):
+        store.read(copied)
+
+
 def test_a_list_has_of_the_tables_their_number_and_their_rows_in_all() -> None:
     row = replace(BACKUP, tables={"public.users": 3, "public.bookings": 4}).as_row()
     assert (row["id"], row["tables"], row["rows"]) == (BACKUP.id, 2, 7)
@@ -138,6 +148,13 @@ def test_a_connection_to_a_database_elsewhere_is_kept_alive_by_the_program_that_
     assert alive not in beside.command("pg_restore", ["--file=/dev/null"]).argv
 
 
+def test_docker_keeps_no_log_of_what_a_client_beside_the_database_says() -> None:
+    # A dump goes through its standard output: with the default driver all of it would lie on the disk in plain.
+    argv = Beside("postgres:18", "net", {"PGHOST": "db"}, {}).command("pg_dump").argv
+    assert argv[argv.index("--log-driver") + 1] == "none"
+    assert argv.index("--log-driver") < argv.index("postgres:18")
+
+
 def test_the_pg_keys_stand_beside_each_other() -> None:
     settings = {"PGHOST": "db", "PGPASSWORD": "x", "PGPORT": "", "OTHER": "y"}
     assert connection_of(settings, "PGHOST") == {"PGHOST": "db", "PGPASSWORD": "x"}
@@ -152,6 +169,43 @@ def test_no_password_is_an_argument() -> None:
     assert beside.clean(f"FATAL: {secret}") == "FATAL: [redacted]"
     inside = InContainer("db-1", {"PATH": "/bin"}).command("pg_dump")
     assert inside.env == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            (
+                'pg_restore: error: COPY failed for table "settings": ERROR:  duplicate key value violates "s_key"\n'
+                "DETAIL:  Key (value)=(hunter2) already exists.\nCONTEXT:  COPY settings, line 3\n"
+                "pg_restore: warning: errors ignored on restore: 1"
+            ),
+            "pg_restore: warning: errors ignored",
+        ),
+        (
+            (
+                'pg_restore: error: COPY failed: ERROR:  invalid input syntax for type integer: "hunter2"\n'
+                'CONTEXT:  COPY t, line 1, column n: "hunter2\nhunter2"'
+            ),
+            "invalid input syntax for type integer: [not shown]",
+        ),
+        (
+            (
+                'ERROR:  new row violates check constraint "c"\nDETAIL:  Failing row contains (1, hunter2\nhunter2).\n'
+                "HINT:  look"
+            ),
+            "HINT:  look",
+        ),
+        (
+            'ERROR:  database "app" is being accessed by other users\nDETAIL:  There are 2 other sessions.',
+            "DETAIL:  There are 2 other sessions.",
+        ),
+    ],
+)
+def test_what_postgresql_quotes_of_a_row_is_in_no_error(said: str, shown: str) -> None:
+    cleaned = InContainer("db-1", {}).clean(said)
+    assert "hunter2" not in cleaned
+    assert shown in cleaned
 
 
 @pytest.mark.parametrize("database", ["app", "a" * 63, "ü" * 31])

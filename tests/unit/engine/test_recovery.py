@@ -24,7 +24,7 @@ from fairway.engine.contract.manifest import Bundle, Release
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Slot, Tag
 from fairway.engine.deployment import Action, Deployment, Request, ask_cancel
 from fairway.engine.files import append_line
-from fairway.engine.hostconfig import HostConfig
+from fairway.engine.hostconfig import HostConfig, Rehearsal
 from fairway.engine.journal import has_ended, read_journal
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
@@ -32,7 +32,7 @@ from fairway.engine.releases import StoredRelease, store_release
 from fairway.engine.state import Occupant, State, read_state
 from tests.unit.engine.simulated import Lost, Moment, SimulatedDriver, SimulatedEdge, World
 
-HOST = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False)
+HOST = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False, rehearsal=Rehearsal())
 OLD = "20260131-110000-000000"
 NEW = "20260131-120000-000000"
 
@@ -112,6 +112,7 @@ class Scene:
         entry = Ledger(self.layout.ledger).entries()[-1]
         assert (entry["outcome"] == "succeeded") is (serving is Slot.GREEN)
         assert not self.world.part_of_dump
+        assert not self.world.part_of_rehearsal
         assert self.world.workers == (self.new if serving is Slot.GREEN else self.old).release.tag
         if serving is Slot.BLUE and not self.request.warm:
             assert set(self.world.containers) == {Slot.BLUE}

@@ -54,7 +54,7 @@ class Server(Postgres):
         self.asked += 1
 
     def _answer(self, sql: str, named: dict[str, str]) -> list[str]:
-        if sql == restoring._CREATE:
+        if sql == restoring.CREATE:
             self.databases[named["new"]] = "the backup"
         elif sql == restoring._CLOSE:
             self.closed.add(named["database"])
@@ -81,7 +81,7 @@ def _restore(server: Server, directory: Path) -> Restore:
 
 def _go(restore: Restore, server: Server, names: Names) -> None:
     restore._write_down(names)
-    restore._ask_about(restoring._CREATE, names)
+    restore._ask_about(restoring.CREATE, names)
     restore._switch(names)
     restore.forget()
 
@@ -127,7 +127,7 @@ def test_a_restore_that_came_to_its_end_counts_though_the_answer_was_lost(
         return answer
 
     def load(backup: Backup, identity: str | None, names: Names) -> None:
-        server_ask(restoring._CREATE, {"new": names.new})
+        server_ask(restoring.CREATE, {"new": names.new})
 
     monkeypatch.setattr(server, "ask", ask)
     monkeypatch.setattr(restore, "_load", load)

@@ -154,6 +154,17 @@ def test_a_no_on_the_terminal_signs_nothing(world: World, monkeypatch: pytest.Mo
     assert "Deploy files" in captured.err
 
 
+def test_what_serves_already_may_be_approved_once_more_after_a_restore(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    # Its migrations are to be applied again, and an approval counts for one deployment.
+    gate = answer(replaces=RELEASED.named.name, replaces_tag=TAG, restored=True)
+    world.hosts["production"] = StubHost(gate=gate, trust={"guarded": True})
+    monkeypatch.setattr("fairway.cli.output.ask", lambda question: None)
+    assert world.run(monkeypatch, "approve", TAG, "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"]["what"] == "nothing was signed"
+
+
 def test_what_serves_already_needs_no_approval(world: World, monkeypatch: pytest.MonkeyPatch, capsys: Say) -> None:
     world.hosts["production"] = StubHost(gate=answer(replaces=RELEASED.named.name), trust={"guarded": True})
     assert world.run(monkeypatch, "approve", TAG, "--yes") == 3

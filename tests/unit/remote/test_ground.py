@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from fairway.config import load
 from fairway.engine.contract.errors import Failed, Invalid, Refused, Unreachable
-from fairway.remote.ground import Plan, ground_checks, plan_ground, remarks, wish_for
+from fairway.remote.ground import _INSTALL, Plan, ground_checks, plan_ground, remarks, wish_for
 from fairway.remote.keeper import Keeper
 from tests.unit.engine.groundwork.machines import DEBIAN_12, DEBIAN_13, FEDORA
 
@@ -89,6 +90,18 @@ def test_the_plan_follows_the_system_that_is_there(keeper_of_host: Any) -> None:
     plan = plan_ground(*keeper_of_host(Host(NO_PYTHON, (0, FEDORA, ""))))
     with pytest.raises(Refused, match="cannot be prepared as it is"):
         plan.refuse_blocked("production")
+
+
+def test_python3_is_installed_to_the_end_though_the_connection_is_gone(tmp_path: Path) -> None:
+    program, done = tmp_path / "apt-get", tmp_path / "done"
+    program.write_text(f'#!/bin/sh\necho Unpacking || exit 1\necho Setting up || exit 1\necho "$*" >>{done}\n')
+    program.chmod(0o755)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["sh", "-s"], input=_INSTALL.encode(), stdout=gone, stderr=gone, env=environment, check=True)
+    assert done.read_text().splitlines()[1].endswith("install python3")
 
 
 @pytest.mark.parametrize(

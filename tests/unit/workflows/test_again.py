@@ -132,7 +132,16 @@ def test_nothing_is_written_through_a_link_out_of_the_repository(begin: Begin, t
     plan = prepare(root, Wishes(), by_default)
     with pytest.raises(Failed, match="a link leads elsewhere"):
         plan.write()
-    assert not list((tmp_path / "elsewhere").rglob("*.yml"))
+    assert not list((tmp_path / "elsewhere").rglob("*"))
+
+
+def test_a_link_where_a_file_is_prepared_is_not_written_through_either(tmp_path: Path) -> None:
+    root = shapes.make(tmp_path / "here", "plain")
+    (tmp_path / "mine").write_text("mine\n")
+    (root / ".fairway.toml.fairway").symlink_to(tmp_path / "mine")
+    prepare(root, Wishes(), by_default).write()
+    assert (tmp_path / "mine").read_text() == "mine\n"
+    assert not (root / "fairway.toml").is_symlink()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"ci": "jenkins", "branch": "main", "files": {}}', "\x00"])

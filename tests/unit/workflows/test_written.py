@@ -233,11 +233,34 @@ def test_production_is_promoted_to_by_a_tag_that_a_person_gives_after_the_gate(w
     document = workflows(written("monorepo"))["deploy-prod.yml"]
     assert document["on"]["workflow_dispatch"]["inputs"]["tag"]["required"] is True
     scripts = [step["run"] for step in document["jobs"]["deploy"]["steps"] if "run" in step]
-    gate = next(place for place, script in enumerate(scripts) if ' gate production "$TAG"' in script)
-    promote = next(place for place, script in enumerate(scripts) if ' promote "$TAG" --to production' in script)
+    gate = next(place for place, script in enumerate(scripts) if ' gate production -- "$TAG"' in script)
+    promote = next(place for place, script in enumerate(scripts) if ' promote --to production -- "$TAG"' in script)
     assert gate < promote
     assert document["jobs"]["deploy"]["needs"] == "evidence"
     assert document["jobs"]["evidence"]["environment"] == "staging"
+
+
+@pytest.mark.parametrize("provider", Provider)
+def test_a_tag_that_somebody_types_is_never_an_option(begin: Begin, provider: Provider) -> None:
+    root = begin("plain", Wishes(provider=provider)).root
+    (root / "tooling/deploy/fairway.sh").write_text('printf "%s\\n" "$*"\n')
+    if provider is Provider.GITHUB:
+        scripts = [
+            step["run"] for one in workflows(root).values() for step in steps(one) if "TAG" in step.get("env", {})
+        ]
+    elif provider is Provider.GITLAB:
+        lines = (root / ".gitlab-ci.yml").read_text().splitlines()
+        scripts = [line.strip().removeprefix("- ") for line in lines if "TAG:" in line]
+    else:
+        scripts = [f"bash tooling/deploy/{name}.sh --plan" for name in ("deploy-staging", "deploy-prod")]
+    assert len(scripts) >= 2
+    for script in scripts:
+        environment = {"PATH": "/usr/bin:/bin", "TAG": "--plan"}
+        said = subprocess.run(
+            ["bash", "-c", script], cwd=root, env=environment, capture_output=True, text=True, check=True
+        )
+        assert all(line.endswith(" -- --plan") for line in said.stdout.splitlines()), script
+        assert said.stdout
 
 
 def test_a_running_deployment_is_never_cancelled_by_another(written: Written) -> None:

@@ -1,7 +1,7 @@
 """Copies of backups off the host, by restic or by rclone: as the tool itself says, they are there.
 
 Whatever is not there yet is copied, so that one run makes up for those that failed.
-Nothing is ever removed there: whoever took this host must not be able to take the
+No copy is ever removed there: whoever took this host must not be able to take the
 copies, too. Sources: restic's manual, "Scripting"; rclone's, "copy" and "check".
 """
 
@@ -172,7 +172,12 @@ class Restic:
         self._must(restic_backup(self._name, piece), _COPY_S, f"{piece.id} could not be copied")
 
     def check(self, pieces: Sequence[Piece]) -> None:
-        """Have restic check that the repository holds together."""
+        """Have restic check that the repository holds together.
+
+        It refuses where a run of restic that was killed has left its lock; ``unlock`` takes away what
+        is stale and no more: a lock of a process of this host that is gone, or half an hour old.
+        """
+        self._run(["restic", "unlock", "--quiet"], _LOOK_S)
         self._must(["restic", "check", "--quiet"], _COPY_S, "the repository for copies is damaged")
 
     def _must(self, argv: list[str], timeout_s: float, what: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,14 @@ _DBNAME = "--dbname="
 # libpq takes these from no variable of the environment. Source: PostgreSQL's manual, "Parameter Key Words".
 _KEEPALIVE = "keepalives_idle=30 keepalives_interval=10 keepalives_count=6"
 _FREE = 'df -Pk "${PGDATA:-/var/lib/postgresql}" | tail -n 1'
+# What PostgreSQL quotes of a row, which may be a secret that an application keeps in a table.
+_ROW = re.compile(
+    r"^(?:CONTEXT:\s+COPY |DETAIL:\s+(?:Key \(|Failing row )).*?(?=^(?:pg_\w+:|psql:|[A-Z]{4,}:|Command was:)|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_VALUE = re.compile(
+    r'((?:invalid input (?:syntax|value) for|out of range for) [^:\n]*: )".*?"(?=\s*(?:\n|\Z))', re.DOTALL
+)
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1")
 
 
@@ -102,8 +111,9 @@ class Postgres(abc.ABC):
         return None
 
     def clean(self, text: str) -> str:
-        """Return the end of what a program said, without secrets."""
-        return Redactor({})(text.strip()[-800:])
+        """Return the end of what a program said, without secrets and without what it quotes of a row."""
+        shown = _VALUE.sub(r"\1[not shown]", _ROW.sub("", text))
+        return Redactor({})(shown.strip()[-800:])
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,9 @@ class Beside(Postgres):
             # The database's name stays in the environment; the last of these options counts.
             words.append(_DBNAME + _KEEPALIVE)
         argv = [
-            *("docker", "run", "--rm", "--interactive", "--pull", "missing", "--network", self.network),
+            # Docker would keep what a container says in a log: a dump in plain text, three times its size.
+            *("docker", "run", "--rm", "--interactive", "--log-driver", "none"),
+            *("--pull", "missing", "--network", self.network),
             *("--entrypoint", program, *passed, self.image, *words),
         ]
         return Command(argv, {**connection, **self.docker_env})

@@ -43,3 +43,13 @@ def unrecorded(error: FairwayError, problem: str | None) -> FairwayError:
     if problem is not None:
         error.why = f"{error.why}; {problem}" if error.why else problem
     return error
+
+
+def restored_since_deployed(layout: Layout) -> bool:
+    """Say whether a backup was put in use since migrations last ran: what it lacks is to be applied again."""
+    for entry in Ledger(layout.ledger).newest_first():
+        if entry.get("outcome") != Outcome.SUCCEEDED.value:
+            continue
+        if entry.get("action") in ("deploy", "restore"):
+            return bool(entry["action"] == "restore")
+    return False

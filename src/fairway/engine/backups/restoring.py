@@ -37,7 +37,7 @@ _STAMP = re.compile(r"_before_[0-9]{8}_[0-9]{6}_[0-9]{6}")
 _MARGIN = 1.3
 
 # As the old one was made, so that nothing sorts or compares otherwise.
-_CREATE = """
+CREATE = """
 SELECT format('CREATE DATABASE %I WITH TEMPLATE template0 OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L',
               :'new', pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype)
     || CASE to_jsonb(d)->>'datlocprovider'
@@ -48,7 +48,7 @@ SELECT format('CREATE DATABASE %I WITH TEMPLATE template0 OWNER %I ENCODING %L L
   FROM pg_database d WHERE d.datname = :'database' \\gexec
 """
 # What belongs to the database itself is not in a dump of its contents: settings and grants.
-_DRESS = """
+DRESS = """
 SELECT CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I SET ', :'new')
             ELSE format('ALTER ROLE %I IN DATABASE %I SET ', pg_get_userbyid(s.setrole), :'new') END
     || quote_ident(split_part(one, '=', 1)) || ' TO '
@@ -222,8 +222,8 @@ class Restore:
         self._notice(f"loading {backup.id} into {names.new}, beside {names.database}")
         ask = self._postgres.ask
         ask(_DROP, {"name": names.new}, database=names.maintenance)
-        self._ask_about(_CREATE, names)
-        self._ask_about(_DRESS, names)
+        self._ask_about(CREATE, names)
+        self._ask_about(DRESS, names)
         loading = self._postgres.command(
             "pg_restore", ["--exit-on-error", "--no-password", f"--dbname={names.new}"], database=names.new
         )

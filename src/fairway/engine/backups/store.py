@@ -169,7 +169,11 @@ class Store:
                 f"there is no backup {identity} on this host", hint="fairway backup list <environment>"
             ) from None
         with reading(str(path), take_writer(document)):
-            return Backup.parse(Fields(document, str(path)))
+            backup = Backup.parse(Fields(document, str(path)))
+        if backup.id != identity:
+            # Taken at its word, another one would be checked, restored and removed in its place.
+            raise Invalid(f"{path} is of another backup: {backup.id}", hint="give it its own name back")
+        return backup
 
     def keep(self, backup: Backup) -> None:
         """Make a complete dump a backup: its file is renamed, then its metadata written, each durably."""

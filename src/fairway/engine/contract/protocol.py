@@ -61,6 +61,7 @@ class Operation(enum.Enum):
     JUDGE = "judge"
     GATE = "gate"
     MIGRATIONS = "migrations"
+    REHEARSE = "rehearse"
     LOCK = "lock"
     UNLOCK = "unlock"
     BACKUP_CREATE = "backup-create"

@@ -13,6 +13,7 @@ from fairway.engine.contract.trust import Policy
 from fairway.engine.database import Database
 from fairway.engine.model import Placement
 from fairway.engine.process import Check
+from fairway.engine.rehearsal.report import Rehearsed
 from fairway.engine.releases import StoredRelease
 from fairway.engine.schema.tables import Table
 
@@ -135,6 +136,19 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def end_backup(self, launch: Launch, deployment_id: str) -> bool:
         """Have nothing at work or left of a backup that was not completed; return whether there was."""
+
+    @abc.abstractmethod
+    def rehearse(
+        self, launch: Launch, before: Launch | None, deployment_id: str, report: Report, check: Check
+    ) -> Rehearsed | str:
+        """Try the release's migrations on a copy of the database, and the release before on what they leave.
+
+        Returns why not where there is nothing to try them on. Raises ``Failed`` when they fail.
+        """
+
+    @abc.abstractmethod
+    def end_rehearsal(self, launch: Launch, deployment_id: str) -> bool:
+        """Have nothing at work or left of a rehearsal; return whether there was."""
 
     @abc.abstractmethod
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:

@@ -50,6 +50,8 @@ from fairway.engine.schema.tables import Table
 
 if TYPE_CHECKING:
     from fairway.engine.gate.paths import Ground
+    from fairway.engine.rehearsal.playing import Side
+    from fairway.engine.rehearsal.report import Rehearsed
 
 _PULL_PATIENCE_S = 1800.0
 _SERVICES_PATIENCE_S = 300.0
@@ -222,6 +224,43 @@ class ComposeDriver(Driver):
         from fairway.engine.backups.before import end_backup
 
         return end_backup(self._layout, self._host, launch.stored.release.compose.database_service, deployment_id)
+
+    def rehearse(
+        self, launch: Launch, before: Launch | None, deployment_id: str, report: Report, check: Check
+    ) -> Rehearsed | str:
+        # No other step waits for what this needs.
+        from fairway.engine.rehearsal.playing import Rehearsal, write_log
+
+        self._refuse_forbidden(launch.stored.release.migrator)
+        rehearsal = Rehearsal(
+            self._layout,
+            self._host,
+            self._redact,
+            identity=deployment_id,
+            new=self._side(launch),
+            before=self._side(before) if before is not None else None,
+            report=report,
+            check=check,
+        )
+        try:
+            return rehearsal.play(self.free_bytes())
+        finally:
+            if rehearsal.said:
+                write_log(self._layout, deployment_id, self._redact("\n".join(rehearsal.said) + "\n"))
+
+    def _side(self, launch: Launch) -> Side:
+        from fairway.engine.rehearsal.playing import Side
+        from fairway.engine.rehearsal.stage import Part
+
+        release = launch.stored.release
+        return Side(Part(self._model(launch), release.compose, launch.placement), release, release.tag)
+
+    def end_rehearsal(self, launch: Launch, deployment_id: str) -> bool:
+        from fairway.engine.rehearsal.ending import end_rehearsal
+
+        return end_rehearsal(
+            self._layout, self._host, self._containers, launch.stored.release.compose.database_service, deployment_id
+        )
 
     def migrate(self, launch: Launch, deployment_id: str, report: Report, check: Check) -> Migrated:
         roles, limits = launch.stored.release.compose, launch.stored.release.migrations

@@ -38,7 +38,7 @@ class Containers:
         """
         done = self.run(docker.list_project(project))
         if done.returncode != 0:
-            raise self._unreachable(done)
+            raise self.unreachable(done)
         ids = done.stdout.split()
         return self.inspect(ids) if ids else []
 
@@ -50,10 +50,11 @@ class Containers:
         except ValueError:
             found = None
         if found is None or (done.returncode != 0 and "o such container" not in done.stderr):
-            raise self._unreachable(done)
+            raise self.unreachable(done)
         return [_container(document) for document in found]
 
-    def _unreachable(self, done: Completed) -> Unreachable:
+    def unreachable(self, done: Completed) -> Unreachable:
+        """Return the error of a Docker call that got no answer."""
         return Unreachable(
             "the Docker daemon does not answer", why=self.tail(done), hint="systemctl status docker, on the host"
         )

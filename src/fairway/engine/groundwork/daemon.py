@@ -13,6 +13,8 @@ from fairway.engine.groundwork.wish import Wish
 
 _CONFIG = "/etc/docker/daemon.json"
 _ROTATED = {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "5"}}
+_PID_FILE = "/var/run/docker.pid"
+_ARGUMENTS = ("--log-driver", "--log-opt", "--config-file")
 _START_PATIENCE_S = 60.0
 
 
@@ -30,6 +32,9 @@ class ContainerLogs:
     def look(self, machine: Machine, wish: Wish) -> Look:
         text = machine.read(_CONFIG)
         if text is None:
+            kept_off = _kept_off(machine)
+            if kept_off:
+                return Look(f"not known: {kept_off}", notes=(f"{_CONFIG} is not written: {kept_off}",))
             notes: tuple[str, ...] = ()
             if machine.which("dockerd"):
                 notes = ("holds for containers made after Docker was started anew, which Fairway does not do",)
@@ -72,6 +77,22 @@ class Daemon:
                 )
             clock.sleep(0.2)
         return ()
+
+
+def _kept_off(machine: Machine) -> str:
+    """Return why a Docker that is there should have no file of ours; nothing where it can.
+
+    dockerd does not start when an option is both in its file and among its arguments, and
+    that would show at the next boot only.
+    """
+    if not machine.which("dockerd"):
+        return ""
+    process = (machine.read(_PID_FILE) or "").strip()
+    words = (machine.read(f"/proc/{process}/cmdline") or "").split("\0") if process.isdigit() else []
+    if not words or not words[0].endswith("dockerd"):
+        return "Docker does not run, so what else it is told is not known"
+    said = sorted({word.partition("=")[0] for word in words if word.startswith(_ARGUMENTS)})
+    return f"dockerd is started with {', '.join(said)}" if said else ""
 
 
 def _server(machine: Machine) -> str:

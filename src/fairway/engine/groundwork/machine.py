@@ -39,6 +39,7 @@ class Account:
     gid: int
     home: str
     groups: tuple[str, ...]
+    shell: str = "/bin/bash"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Found:
     gid: int
     mode: int
     directory: bool
+    #: Neither a directory nor a link, a pipe or a device.
+    plain: bool = True
 
 
 class Machine(Protocol):
@@ -65,6 +68,10 @@ class Machine(Protocol):
         ...
 
     def find(self, path: str) -> Found | None: ...
+
+    def real(self, path: str) -> str:
+        """Return where a path leads when its links are followed."""
+        ...
 
     def which(self, program: str) -> bool: ...
 
@@ -130,7 +137,11 @@ class ThisMachine:
 
     def read(self, path: str) -> str | None:
         try:
-            with Path(path).open("rb") as file:
+            # A pipe, which the deploy user could put anywhere in its directory, would be waited for without end.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return None
                 return file.read(_MAX_BYTES).decode("utf-8", errors="replace")
         except OSError:
             return None
@@ -140,7 +151,11 @@ class ThisMachine:
             found = os.lstat(path)
         except OSError:
             return None
-        return Found(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode), stat.S_ISDIR(found.st_mode))
+        kind = found.st_mode
+        return Found(found.st_uid, found.st_gid, stat.S_IMODE(kind), stat.S_ISDIR(kind), stat.S_ISREG(kind))
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def which(self, program: str) -> bool:
         return shutil.which(program, path=PATH) is not None
@@ -151,7 +166,7 @@ class ThisMachine:
         except KeyError:
             return None
         groups = tuple(group.gr_name for group in grp.getgrall() if name in group.gr_mem)
-        return Account(name, user.pw_uid, user.pw_gid, user.pw_dir, groups)
+        return Account(name, user.pw_uid, user.pw_gid, user.pw_dir, groups, user.pw_shell)
 
     def has_group(self, name: str) -> bool:
         return any(group.gr_name == name for group in grp.getgrall())
@@ -223,9 +238,12 @@ class ThisMachine:
         except Failed:
             if self.run(["nginx", "-s", "reload"]).returncode == 0:
                 raise  # it runs, and does not take its files on
-        started = self.run(["systemctl", "enable", "--now", "nginx.service"] if self.systemd else ["nginx"])
+        started = self.run(["systemctl", "start", "nginx.service"] if self.systemd else ["nginx"])
         if started.returncode != 0:
             raise Failed("nginx does not start", why=started.stderr.strip()[-500:], hint="journalctl -u nginx")
+        if self.systemd:
+            # Not before it has started: where another program has its port, the two would race at each boot.
+            self.run(["systemctl", "enable", "nginx.service"])
 
     def ask(self, name: str, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=_PROBE_S)
@@ -267,6 +285,9 @@ class UnseenMachine:
 
     def find(self, path: str) -> Found | None:
         return None
+
+    def real(self, path: str) -> str:
+        return path
 
     def which(self, program: str) -> bool:
         return False

@@ -27,7 +27,15 @@ _DOCKERS_COMPOSE = "docker-compose-plugin"
 _APT = ("apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
 _INSTALL = (
     *_APT,
-    *("--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
+    # With -y alone apt takes away what conflicts: the containerd.io that something else runs by, for docker.io.
+    *(
+        "--no-remove",
+        "--no-install-recommends",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+    ),
     "install",
 )
 _PATIENCE_S = 1800.0

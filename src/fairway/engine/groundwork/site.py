@@ -21,9 +21,10 @@ from fairway.engine.groundwork.site_text import (
 )
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Site, Tls, Wish
-from fairway.engine.nginx.grammar import directives
+from fairway.engine.nginx.grammar import directives, listens
 
 _RENEW_DAYS = 14
+_INNER = ("127.", "::1")
 _CERTBOT_PATIENCE_S = 300.0
 
 
@@ -38,6 +39,13 @@ class NginxSite:
     def look(self, machine: Machine, wish: Wish) -> Look:
         site, path = _site(wish), file_name(wish)
         if not machine.which("nginx"):
+            taken = _taken(machine, site)
+            if taken:
+                return Look(
+                    "nginx is not there yet",
+                    blocked=f"another program has port {taken}, and nginx would fight with it at each boot",
+                    hint="have that program forward to the edge, without a site in fairway.toml; or take it away",
+                )
             return Look("nginx is not there yet", (*_ask_certificate(machine, site), _writing(path, wish, site)))
         blocked = _standing_in_the_way(machine, path, site)
         if blocked is not None:
@@ -51,7 +59,10 @@ class NginxSite:
             steps.append(f"{_writing(path, wish, site)}, in the place of what it says now")
         elif not steps and machine.ask(site.name, SETTINGS_PATH).strip() != settings_hash(wanted):
             steps.append("have nginx take its files on: it does not serve by them")
-        return Look(f"{site.url} -> {wish.upstream}" if not steps else f"{site.url} is not served", tuple(steps))
+        found = f"{site.url} -> {wish.upstream}" if not steps else f"{site.url} is not served"
+        hidden = _hidden(machine, path, site)
+        hint = "take the address out of the listen lines there, or forward from there to the edge" if hidden else ""
+        return Look(found, tuple(steps), wrong=hidden, hint=hint)
 
     def do(self, machine: Machine, wish: Wish, tell: Tell) -> tuple[str, ...]:
         site, path = _site(wish), file_name(wish)
@@ -84,14 +95,15 @@ class Certificate:
         site = _site(wish)
         certificate, key = certificate_files(site)
         if site.tls is Tls.FILES:
-            absent = [path for path in (certificate, key) if machine.find(path) is None]
+            absent = [path for path in (certificate, key) if machine.find(machine.real(path)) is None]
             if absent:
                 return Look(
                     "not there",
                     blocked=f"there is no {' and no '.join(absent)} on the host",
                     hint="put the certificate, with its chain, and its key there: fairway.toml names them",
                 )
-            found = machine.find(key)
+            # certbot's are links, and a link's own mode says nothing.
+            found = machine.find(machine.real(key))
             if found is not None and found.mode & 0o004:
                 return Look("", wrong=f"everybody on the host can read {key}", hint=f"chmod 600 {key}")
         shown = machine.served_certificate(site.name)
@@ -166,7 +178,49 @@ def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None
                 hint=f"take {site.name} out of it; or keep it, leave the site out of fairway.toml, and have it "
                 "forward to the edge (fairway adopt says how)",
             )
+    return _would_be_first(machine, path, site) if there is None else None
+
+
+def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
+    """Return whose visitors a new site would get: those of a name that no site has go to the first that nginx reads."""
+    directory = PurePosixPath(path).parent
+    there = [(name, one) for name, text in machine.nginx().texts.items() for one in listens(text)]
+    for port in _ports(site):
+        for ipv6 in (False, True) if machine.ipv6 else (False,):
+            beside = [
+                (name, one.default) for name, one in there if (one.address, one.port, one.ipv6) == ("", port, ipv6)
+            ]
+            # Files of one directory are read by their names.
+            before = any(PurePosixPath(name).parent == directory and name < path for name, _ in beside)
+            if beside and not before and not any(default for _, default in beside):
+                return Look(
+                    "",
+                    blocked=f"{beside[0][0]} serves every name on port {port} that no site has, "
+                    "and nginx would give those to Fairway's site, which it reads before",
+                    hint=f"add default_server there: listen {'[::]:' if ipv6 else ''}{port} default_server ...;",
+                )
     return None
+
+
+def _hidden(machine: Machine, path: str, site: Site) -> str:
+    """Return by which address visitors find another site alone: where one listens at it, nginx looks no further."""
+    for name, text in machine.nginx().texts.items():
+        for one in listens(text):
+            if name != path and one.port in _ports(site) and one.address and not one.address.startswith(_INNER):
+                return (
+                    f"{name} listens at {one.address}:{one.port}: who comes by that address does not find {site.name}"
+                )
+    return ""
+
+
+def _ports(site: Site) -> tuple[int, ...]:
+    return (80,) if site.tls is Tls.NONE else (80, 443)
+
+
+def _taken(machine: Machine, site: Site) -> str:
+    """Return which of nginx's ports another program listens on."""
+    taken = {port for _, port in machine.listening()}
+    return " and ".join(str(port) for port in _ports(site) if port in taken)
 
 
 def _server_names(text: str) -> set[str]:

@@ -90,15 +90,29 @@ class Settings:
         if machine.find(path + SEALED) is not None:
             return Look(f"{path}{SEALED} is there, encrypted")
         found = machine.find(path)
+        if found is None and "/" in wish.env.file:
+            # Directories below the deploy path are the deploy user's, or will be: root writes nothing there.
+            return Look(
+                f"there is no {path}",
+                wrong=f"there is no {path}, and one is begun only in the deploy path itself",
+                hint=f"make it, {wish.deploy_user}'s and 0600, with: {', '.join(wish.env.declared)}",
+            )
         if found is None:
             plan = skeleton(wish, database_exists=_database_exists(machine, wish))
             return Look(f"there is no {path}", (_said(path, plan),))
+        if not found.plain:
+            # The way back to order is no command of root's here: it would go through the link.
+            return Look(
+                f"{path} is no plain file",
+                wrong=f"{path} is a link, a directory or something else that is no plain file",
+                hint=f"ls -ld {path}, and put a file of {wish.deploy_user}'s in its place",
+            )
         user = machine.account(wish.deploy_user)
         if found.mode & 0o077 or (user is not None and found.uid != user.uid):
             return Look(
                 f"{path}, mode {found.mode:04o}",
                 wrong=f"{path} is not the deploy user's alone (mode {found.mode:04o})",
-                hint=f"chown {wish.deploy_user}: {path}; chmod 600 {path}",
+                hint=f"chown --no-dereference {wish.deploy_user}: {path}; chmod 600 {path}",
             )
         lacking = wish.env.lacking(scan_env(machine.read(path) or "").values)
         if lacking:

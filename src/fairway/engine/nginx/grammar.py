@@ -20,6 +20,7 @@ _TARGET = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?P<address>(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5}))"
     r"(?=[/?$]|\Z)"
 )
+_LISTEN = re.compile(r"(?:(?P<address>\*|[0-9]+(?:\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\])(?::|\Z))?(?P<port>[0-9]{1,5})?")
 #: Which word of a directive says where requests go. ``set`` feeds a ``proxy_pass http://$variable``.
 _FORWARDING = {"proxy_pass": 1, "grpc_pass": 1, "set": 2}
 
@@ -64,6 +65,16 @@ class Forward:
     start: int
     text: str
     known: bool
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where a site's server listens; ``default`` is what its author says. Without an address it is at every one."""
+
+    address: str
+    port: int
+    ipv6: bool
+    default: bool
 
 
 def directives(text: str) -> Iterator[Directive]:
@@ -140,6 +151,27 @@ def replace(text: str, forwards: Iterable[Forward], addresses: Iterable[str]) ->
         assert text[forward.start : end] == forward.address
         text = text[: forward.start] + address + text[end:]
     return text
+
+
+def listens(text: str) -> list[Listen]:
+    """Return where the servers of a text listen, by numbers; a server without a word of it has port 80."""
+    found: list[Listen] = []
+    silent = False
+    for one in directives(text):
+        if one.name == "server" and len(one.words) == 1 and one.within in ((), ("http",)):
+            found.append(Listen("", 80, ipv6=False, default=False))
+            silent = True
+        elif one.name == "listen" and one.within in (("server",), ("http", "server")) and len(one.words) > 1:
+            if silent:
+                found.pop()
+                silent = False
+            match = _LISTEN.fullmatch(one.words[1].text)
+            if match:
+                written = match["address"] or "*"
+                address = "" if written in ("*", "0.0.0.0", "[::]") else written.strip("[]")  # noqa: S104
+                default = any(word.text in ("default_server", "default") for word in one.words[2:])
+                found.append(Listen(address, int(match["port"] or 80), written.startswith("["), default))
+    return found
 
 
 def included(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from fairway.engine.accept import Acceptance
+from fairway.engine.backups.recording import restored_since_deployed
 from fairway.engine.contract.manifest import MAX_MANIFEST_LENGTH
 from fairway.engine.contract.names import Tag
 from fairway.engine.contract.protocol import MAX_LINE_BYTES, Operation
@@ -56,6 +57,7 @@ def _gate(call: Call) -> dict[str, Any]:
         "locked": hold.as_json() if hold else None,
         "replaces": active.release if active else None,
         "replaces_tag": active.tag if active else None,
+        "restored": restored_since_deployed(call.layout),
         "approvals": read_policy(call.layout).approvals,
         "checks": [check.as_json() for check in decision.checks],
     }

@@ -41,6 +41,12 @@ def _edge() -> Table:
     return OPERATIONS
 
 
+def _rehearsal() -> Table:
+    from fairway.engine.operations.rehearsal import OPERATIONS
+
+    return OPERATIONS
+
+
 def _later(table: Callable[[], Table], operation: Operation) -> Answer:
     def answer(call: Call) -> dict[str, Any]:
         return table()[operation](call)
@@ -69,5 +75,6 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
     Operation.EDGE_FIGURES: _edge,
+    Operation.REHEARSE: _rehearsal,
 }
 ANSWERS: Mapping[Operation, Answer] = {operation: _later(table, operation) for operation, table in TABLES.items()}

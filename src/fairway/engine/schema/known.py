@@ -8,6 +8,8 @@ from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind, NamedRelease, Verdict
 from fairway.engine.contract.names import Digest
 from fairway.engine.layout import Layout
+from fairway.engine.ledger import Ledger
+from fairway.engine.state import read_state
 
 # What several releases say of one migration is believed where it is the worst.
 _WORST = (Verdict.CONTRACT, Verdict.REVIEW, Verdict.EXPAND)
@@ -72,11 +74,19 @@ def key_of(kind: MigratorKind, identity: str) -> str:
 
 
 def kept_releases(layout: Layout) -> tuple[NamedRelease, ...]:
-    """Read the manifests that this host keeps. One that cannot be read tells nothing: its migrations are unknown."""
+    """Read the manifests that this host keeps. One that cannot be read tells nothing: its migrations are unknown.
+
+    Neither does one that the gate never let in: whoever may hand releases over could say by it
+    what a migration stands for, and have a rollback pass that is to be refused.
+    """
+    state, ledger = read_state(layout.state), Ledger(layout.ledger)
+    served = {occupant.release for occupant in (state.active, state.previous) if occupant is not None}
     found = []
     for path in sorted(layout.releases.glob("*/release.json")):
         try:
-            found.append(NamedRelease.read(path.read_bytes()))
+            named = NamedRelease.read(path.read_bytes())
+            if named.name in served or ledger.was_let_in(named.name):
+                found.append(named)
         except (FairwayError, OSError):
             continue
     return tuple(found)

@@ -215,7 +215,8 @@ def hint_for(passage: Passage, *, migrates: bool, floor: str | None, environment
             "bring the database to the last release before the squash, and say by the tool's own means that the new"
             " migration is applied (prisma migrate resolve --applied <migration>)"
         )
-    if Reason.UNKNOWN in reasons:
+    if Reason.UNKNOWN in reasons or (migrates and reasons & {Reason.CONTRACT, Reason.REVIEW}):
+        # What a deployment lacks, it lacks on purpose or by mistake; a rollback lacks it by its nature.
         ways.append(
             "where they were squashed into one that is shipped, say so in the repository, and deploy a release of that:"
             ' fairway migrations accept <migration> --as expand --reason "..." --replaces <each that is gone>'

@@ -8,6 +8,8 @@ it stands for. So whoever ships it has them too, and whoever has all of them app
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Callable
 
 from fairway.engine.contract.manifest import Migration, Migrations, MigratorKind
 from fairway.engine.contract.names import Digest
@@ -22,14 +24,23 @@ def replaced_by(kind: MigratorKind, migration: Migration, known: Known) -> tuple
 
 def covered_by(kind: MigratorKind, release: Migrations, known: Known) -> frozenset[str]:
     """Return what a release has, by the keys of :func:`key_of`: what it ships, and what that stands for."""
+    anywhere = partial(known.replaced, kind)
     found = {key_of(kind, one.id) for one in release.shipped}
     return frozenset(
-        found | _behind(kind, (n for one in release.shipped for n in replaced_by(kind, one, known)), known)
+        found | _behind(kind, (n for one in release.shipped for n in replaced_by(kind, one, known)), anywhere)
     )
 
 
 def unfolded(record: Record, covered: frozenset[str], known: Known) -> tuple[str, ...]:
-    """Return what is applied and not covered, with what each squashed migration stands for in its place."""
+    """Return what is applied and not covered, with what each squashed migration stands for in its place.
+
+    One that stands for itself by way of others, as after a name was changed and changed back,
+    stays as it is: nothing that is applied gets lost on the way round.
+    """
+
+    def parts_of(name: str) -> tuple[str, ...]:
+        return known.replaced(record.kind, name, _digest(record, name))
+
     found: dict[str, str] = {}
     seen: set[str] = set()
     left = list(reversed(record.applied))
@@ -39,9 +50,10 @@ def unfolded(record: Record, covered: frozenset[str], known: Known) -> tuple[str
         if key in covered or key in seen:
             continue
         seen.add(key)
-        stands_for = known.replaced(record.kind, name, _digest(record, name))
-        left += reversed(stands_for)
-        if not stands_for:
+        stands_for = parts_of(name)
+        if stands_for and key not in _behind(record.kind, stands_for, parts_of):
+            left += reversed(stands_for)
+        else:
             found[key] = name
     return tuple(found.values())
 
@@ -52,8 +64,9 @@ def lacking(release: Migrations, record: Record, known: Known, *, besides: Itera
     ``besides`` are names that count as there, too.
     """
     kind = record.kind
+    anywhere = partial(known.replaced, kind)
     there = {key_of(kind, name) for name in (*record.applied, *besides)}
-    there |= _behind(kind, (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a))), known)
+    there |= _behind(kind, (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a))), anywhere)
     return tuple(
         one.id
         for one in release.shipped
@@ -79,7 +92,7 @@ def to_be_run_again(release: Migrations, record: Record, known: Known) -> tuple[
     return tuple(found)
 
 
-def _behind(kind: MigratorKind, names: Iterable[str], known: Known) -> set[str]:
+def _behind(kind: MigratorKind, names: Iterable[str], parts_of: Callable[[str], Iterable[str]]) -> set[str]:
     """Return the keys of these names and of what they stand for in their turn: what was squashed twice."""
     found: set[str] = set()
     left = list(names)
@@ -87,7 +100,7 @@ def _behind(kind: MigratorKind, names: Iterable[str], known: Known) -> set[str]:
         name = left.pop()
         if (key := key_of(kind, name)) not in found:
             found.add(key)
-            left += known.replaced(kind, name)
+            left += parts_of(name)
     return found
 
 

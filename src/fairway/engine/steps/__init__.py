@@ -16,6 +16,7 @@ from fairway.engine.steps.preflight import Preflight
 from fairway.engine.steps.pull import Pull
 from fairway.engine.steps.ready import Ready
 from fairway.engine.steps.record import Record
+from fairway.engine.steps.rehearse import Rehearse
 from fairway.engine.steps.services import Services
 from fairway.engine.steps.soak import Soak
 from fairway.engine.steps.start import Start
@@ -29,6 +30,7 @@ STEPS: tuple[Step, ...] = (
     Pull(),
     Services(),
     Backup(),
+    Rehearse(),
     Migrate(),
     Start(),
     Ready(),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from fairway.engine.backups.recording import restored_since_deployed
 from fairway.engine.contract.errors import FairwayError
-from fairway.engine.contract.protocol import Outcome
-from fairway.engine.deployment import Action, Deployment
-from fairway.engine.ledger import Ledger
+from fairway.engine.deployment import Deployment
 from fairway.engine.releases import load_release
 from fairway.engine.steps.base import Direction, Recovery, Step
 
@@ -21,7 +20,7 @@ class Backup(Step):
     )
 
     def needed(self, deployment: Deployment) -> bool:
-        return deployment.migrates and deployment.host.backups.before_migrations and not _nothing_new(deployment)
+        return deployment.migrates and deployment.host.backups.before_migrations and not nothing_new(deployment)
 
     def plan(self, deployment: Deployment) -> str:
         recipients = deployment.host.backups.recipients
@@ -42,7 +41,7 @@ class Backup(Step):
         return "the part of a dump is removed" if left else None
 
 
-def _nothing_new(deployment: Deployment) -> bool:
+def nothing_new(deployment: Deployment) -> bool:
     """Say whether the release brings the very migrations that the one which serves has applied."""
     active = deployment.request.before.active
     if active is None:
@@ -52,14 +51,4 @@ def _nothing_new(deployment: Deployment) -> bool:
         files = deployment.release.migrations.files
     except FairwayError:
         return False
-    return bool(files) and before.files == files and not _restored_since(deployment)
-
-
-def _restored_since(deployment: Deployment) -> bool:
-    """Say whether a backup was put in use since migrations last ran: what it lacks is to be applied again."""
-    for entry in Ledger(deployment.layout.ledger).newest_first():
-        if entry.get("action") == Action.DEPLOY.value and entry.get("outcome") == Outcome.SUCCEEDED.value:
-            return False
-        if entry.get("action") == "restore":
-            return True
-    return False
+    return bool(files) and before.files == files and not restored_since_deployed(deployment.layout)

@@ -44,6 +44,7 @@ class Machine:
     ports: list[tuple[str, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     serving: str = ""
     certificate: str = ""
     systemd: bool = True
@@ -56,6 +57,9 @@ class Machine:
 
     def find(self, path: str) -> Found | None:
         return self.found.get(path) or (Found(0, 0, 0o644, False) if path in self.files else None)
+
+    def real(self, path: str) -> str:
+        return self.links.get(path, path)
 
     def which(self, program: str) -> bool:
         return program in self.programs

@@ -131,6 +131,14 @@ def test_a_key_that_is_not_dockers_is_not_believed_and_nothing_is_installed() ->
     assert not any("install" in argv and "docker-ce" in argv for argv in machine.ran)
 
 
+def test_nothing_is_taken_away_for_what_is_installed() -> None:
+    machine = Machine(files={"/etc/os-release": DEBIAN_13}, answers={"apt-get": ""})
+    Packages().do(machine, WISH, lambda line: None)
+    installing = [argv for argv in machine.ran if "install" in argv]
+    assert installing
+    assert all("--no-remove" in argv for argv in installing)
+
+
 def test_what_apt_says_is_the_reason() -> None:
     machine = ready(programs={"docker"})
     machine.answers["apt-get"] = Completed(100, "E: Unable to locate package age\n", "")

@@ -118,6 +118,62 @@ def test_a_name_that_another_file_serves_is_not_taken() -> None:
     assert "is a site of www.example.com already" in NginxSite().look(machine, SERVED).blocked
 
 
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("server { root /srv; }", "80"),
+        ("server { listen 80; server_name shop.example.com; }", "80"),
+        ("server { listen 80 default_server; listen [::]:80; }", "[::]:80"),
+        ("server { listen *:80 default_server; }\nserver { listen 0.0.0.0:443 ssl; server_name shop; }", "443"),
+    ],
+)
+def test_a_site_that_others_come_to_by_a_name_of_no_site_keeps_them(text: str, port: str) -> None:
+    machine = ready(texts={"/etc/nginx/sites-available/shop": text})
+    look = NginxSite().look(machine, SERVED)
+    assert "/etc/nginx/sites-available/shop serves every name" in look.blocked
+    assert f"listen {port} default_server" in look.hint
+    with pytest.raises(Failed):
+        NginxSite().do(machine, SERVED, _quiet)
+    assert FILE not in machine.files
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("/etc/nginx/sites-available/default", "server { listen 80 default_server; listen [::]:80 default_server; }"),
+        ("/etc/nginx/conf.d/default.conf", "server { listen 80; server_name localhost; }"),
+        ("/etc/nginx/sites-available/inner", "server { listen 127.0.0.1:80; listen unix:/run/x; listen 8443 ssl; }"),
+        ("/etc/nginx/nginx.conf", "stream { server { listen 80; } } http { upstream x { server 10.0.0.1:80; } }"),
+    ],
+)
+def test_a_site_that_loses_nobody_is_no_hindrance(name: str, text: str) -> None:
+    assert NginxSite().look(ready(texts={name: text}), SERVED).blocked == ""
+
+
+def test_once_the_site_is_there_it_is_not_held_up_by_later_ones() -> None:
+    machine = _served(ready())
+    machine.texts["/etc/nginx/sites-available/shop"] = "server { listen 80; }"
+    assert NginxSite().look(machine, SERVED).blocked == ""
+
+
+@pytest.mark.parametrize(
+    ("listen", "hidden"),
+    [("203.0.113.5:443 ssl", True), ("[2001:db8::1]:80", True), ("127.0.0.1:80", False), ("203.0.113.5:8443", False)],
+)
+def test_a_site_that_visitors_of_an_address_cannot_find_is_told(listen: str, hidden: bool) -> None:
+    machine = ready(texts={"/etc/nginx/sites-available/shop": f"server {{ listen {listen}; server_name shop; }}"})
+    look = NginxSite().look(machine, SERVED)
+    assert look.blocked == ""
+    assert ("does not find www.example.com" in look.wrong) is hidden
+
+
+def test_nginx_is_not_installed_beside_another_program_on_its_port() -> None:
+    bare = Machine(ports=[("", 22), ("", 443)])
+    assert "another program has port 443" in NginxSite().look(bare, SERVED).blocked
+    assert NginxSite().look(bare, replace(SERVED, site=PLAIN)).blocked == ""
+    assert NginxSite().look(Machine(ports=[("", 22)]), SERVED).blocked == ""
+
+
 def test_what_somebody_spoiled_in_the_site_itself_is_mended() -> None:
     machine = _served(ready())
     machine.files[FILE] += "}\n"
@@ -195,5 +251,12 @@ def test_a_key_that_everybody_can_read_is_told() -> None:
     for path in (FILES.certificate, FILES.certificate_key):
         machine.found[str(path)] = Found(0, 0, 0o644, False)
     assert "everybody on the host can read" in Certificate().look(machine, SERVED).wrong
+    kept = "/etc/letsencrypt/archive/www.example.com/privkey1.pem"
+    key = str(FILES.certificate_key)
+    machine.links, machine.found[key] = {key: kept}, Found(0, 0, 0o777, directory=False, plain=False)
+    machine.found[kept] = Found(0, 0, 0o600, directory=False)
+    assert Certificate().look(machine, SERVED).wrong == ""
+    del machine.found[kept]
+    assert f"no {key}" in Certificate().look(machine, SERVED).blocked
     assert not Certificate().asked(replace(SERVED, site=PLAIN))
     assert PLAIN.tls is Tls.NONE

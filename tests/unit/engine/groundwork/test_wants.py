@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.fields import Fields
 from fairway.engine.groundwork.account import DeployPath, DeployUser
 from fairway.engine.groundwork.daemon import ContainerLogs
-from fairway.engine.groundwork.machine import Account, Found, UnseenMachine
+from fairway.engine.groundwork.machine import Account, Found, ThisMachine, UnseenMachine
 from fairway.engine.groundwork.ports import Ports
 from fairway.engine.groundwork.skeleton import Settings, render, skeleton
 from fairway.engine.groundwork.table import look_over, make
@@ -109,6 +111,32 @@ def test_a_user_that_is_there_only_joins_the_group() -> None:
     assert machine.ran[-1] == ["usermod", "--append", "--groups", "docker", "--", "deploy"]
 
 
+def test_a_user_whom_no_key_can_log_in_is_told() -> None:
+    there = Account("deploy", 1000, 1000, "/home/deploy", ("docker",), "/usr/sbin/nologin")
+    assert "nobody can log in as deploy" in DeployUser().look(ready(accounts={"deploy": there}), WISH).wrong
+
+
+@pytest.mark.parametrize(
+    ("rules", "by"),
+    [
+        ("allowusers root\nallowusers ops@10.0.0.0/8\n", "AllowUsers"),
+        ("allowusers *\nallowusers !deploy\n", "AllowUsers"),
+        ("denyusers dep*\n", "DenyUsers"),
+        ("allowgroups ssh-users\n", "AllowGroups"),
+        ("denygroups docker\n", "DenyGroups"),
+        ("permitrootlogin no\n", ""),
+        ("allowusers root\nallowusers deploy@10.0.0.0/8\n", ""),
+        ("allowgroups ssh-users\nallowgroups dep?oy\ndenyusers deploy@203.0.113.9\n", ""),
+    ],
+)
+def test_an_sshd_that_lets_the_deploy_user_in_by_no_key_is_told(rules: str, by: str) -> None:
+    machine = ready()
+    machine.files["/usr/sbin/sshd"] = ""
+    machine.answers |= {"/usr/sbin/sshd -T": rules, "id": "deploy docker\n"}
+    wrong = DeployUser().look(machine, WISH).wrong
+    assert (f"sshd does not let deploy in: {by}" in wrong) if by else wrong == ""
+
+
 def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
     machine = ready()
     del machine.found["/opt/shop"]
@@ -126,10 +154,21 @@ def test_the_deploy_path_is_roots_with_room_for_the_deploy_user() -> None:
         (Found(1000, 1000, 0o755, True), False),
     ],
 )
-def test_a_deploy_path_that_others_could_move_away_is_not_made(way: Found, closed: bool) -> None:
+def test_a_deploy_path_that_others_could_move_away_is_neither_made_nor_used(way: Found, closed: bool) -> None:
     machine = Machine(found={"/opt": way})
     assert bool(DeployPath().look(machine, WISH).steps) is closed
     assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
+    machine.found["/opt/shop"] = Found(0, 1000, 0o1775, directory=True)
+    assert ("/opt" in DeployPath().look(machine, WISH).blocked) is not closed
+
+
+@pytest.mark.parametrize(("owner", "taken"), [(0, True), (1000, True), (1001, False)])
+def test_a_directory_that_another_user_works_in_is_not_taken_from_them(owner: int, taken: bool) -> None:
+    machine = ready()
+    machine.found["/opt/shop"] = Found(owner, owner, 0o755, directory=True)
+    assert ("belongs to user 1001" in DeployPath().look(machine, WISH).blocked) is not taken
+    machine.accounts.clear()
+    assert bool(DeployPath().look(machine, WISH).blocked) is (owner != 0)
 
 
 # -- the settings
@@ -204,6 +243,36 @@ def test_an_environment_file_that_is_there_is_never_changed_only_told_about() ->
     assert machine.files[SETTINGS] == "POSTGRES_PASSWORD=mine\n"
 
 
+def test_no_command_for_root_is_advised_that_would_go_through_the_deploy_users_link() -> None:
+    machine = ready()
+    machine.found[SETTINGS] = Found(1000, 1000, 0o777, directory=False, plain=False)
+    look = Settings().look(machine, WISH)
+    assert "no plain file" in look.wrong
+    assert "chown" not in look.hint
+    machine.found[SETTINGS] = Found(0, 0, 0o600, directory=False)
+    assert "chown --no-dereference deploy:" in Settings().look(machine, WISH).hint
+
+
+def test_a_pipe_and_a_link_that_the_deploy_user_made_are_seen_for_what_they_are(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/etc/passwd")
+    machine = ThisMachine()
+    assert machine.read(str(pipe)) is None
+    found = [machine.find(str(path)) for path in (pipe, link)]
+    assert [one.plain for one in found if one is not None] == [False, False]
+    assert machine.real(str(link)) == "/etc/passwd"
+
+
+def test_root_begins_no_file_in_a_directory_of_the_deploy_users() -> None:
+    machine = ready()
+    wish = replace(WISH, env=replace(WISH.env, file="config/production.env"))
+    look = Settings().look(machine, wish)
+    assert look.steps == ()
+    assert "/opt/shop/config/production.env" in look.wrong
+    assert "POSTGRES_PASSWORD" in look.hint
+
+
 def test_an_encrypted_environment_file_counts() -> None:
     machine = ready()
     del machine.files[SETTINGS], machine.found[SETTINGS]
@@ -230,6 +299,35 @@ def test_dockers_settings_of_somebody_else_are_only_told_about(text: str, limite
     look = ContainerLogs().look(machine, WISH)
     assert look.met
     assert bool(look.notes) is not limited
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("/usr/sbin/dockerd\0-H\0fd://\0--log-opt\0max-size=5m\0", "started with --log-opt"),
+        ("/usr/bin/dockerd\0--log-driver=journald\0", "started with --log-driver"),
+        ("dockerd\0--config-file\0/srv/docker.json\0", "started with --config-file"),
+        ("some other program of that number\0", "does not run"),
+        (None, "does not run"),
+    ],
+)
+def test_a_docker_that_a_file_could_keep_from_starting_gets_none(arguments: str | None, told: str) -> None:
+    machine = ready()
+    del machine.files["/etc/docker/daemon.json"]
+    machine.files["/var/run/docker.pid"] = "812\n"
+    if arguments is not None:
+        machine.files["/proc/812/cmdline"] = arguments
+    look = ContainerLogs().look(machine, WISH)
+    assert look.steps == ()
+    assert told in look.notes[0]
+
+
+def test_a_docker_that_is_told_nothing_of_logs_gets_the_file() -> None:
+    machine = ready()
+    del machine.files["/etc/docker/daemon.json"]
+    machine.files |= {"/var/run/docker.pid": "812", "/proc/812/cmdline": "/usr/bin/dockerd\0-H\0fd://\0"}
+    assert "write /etc/docker/daemon.json" in ContainerLogs().look(machine, WISH).steps[0]
+    assert "write /etc/docker/daemon.json" in ContainerLogs().look(Machine(), WISH).steps[0]
 
 
 def test_a_database_that_everybody_can_reach_is_told_even_where_no_process_listens() -> None:

@@ -85,8 +85,19 @@ def test_what_was_squashed_twice_is_known_through_both() -> None:
     twice = squashing(migrations(PRISMA, "s2"), s2=("s1", "3"))
     assert _go(twice, "1", "2", "3", "s1", "s2", known=(once,)).free
     assert _go(migrations(PRISMA, "1", "2", "3"), "s2", known=(once, twice)).free
-    # Who squashed in a circle is not followed round it.
-    assert not _go(migrations(PRISMA, "0"), "s1", known=(squashing(migrations(PRISMA, "s1"), s1=("s1",)),)).free
+
+
+def test_one_that_was_renamed_and_renamed_back_is_still_judged() -> None:
+    renamed = squashing(migrations(PRISMA, "0", "new!"), new=("old",))
+    back = squashing(migrations(PRISMA, "0", "old!"), old=("new",))
+    before = migrations(PRISMA, "0")
+    assert _found(_go(before, "0", "old", known=(renamed, back))) == {("contract", "old")}
+    both = _go(before, "0", "old", "new", known=(renamed, back))
+    assert _found(both) == {("contract", "old"), ("contract", "new")}
+    assert _go(renamed, "0", "old", known=(back,)).free
+    assert _go(back, "0", "new", known=(renamed,)).free
+    itself = squashing(migrations(PRISMA, "0", "s!"), s=("s",))
+    assert _found(_go(before, "0", "s", known=(itself,))) == {("contract", "s")}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +150,19 @@ def test_the_refusal_of_unknown_names_says_how_to_tell_what_they_were_squashed_i
     assert "--replaces" in hint_for(passage, migrates=False, floor=None, environment="production")
 
 
+def test_a_deployment_without_what_a_squash_stood_for_is_told_how_to_say_it() -> None:
+    # Django's last step: the squash loses its "replaces", while the database and older releases know the parts.
+    tidied = replace(SQUASHED.shipped[0], digest=Digest.of(b"without replaces"), replaces=())
+    target = replace(SQUASHED, shipped=(tidied, *SQUASHED.shipped[1:]))
+    record, known = Record(DJANGO, ALL), (FIRST, SQUASHED)
+    passage = to_release(target, SQUASHED, record, Known([*known, target]), migrates=True)
+    assert _found(passage) == {("contract", "a.2")}
+    assert "--replaces" in hint_for(passage, migrates=True, floor=None, environment="production")
+    assert "--replaces" not in hint_for(passage, migrates=False, floor=None, environment="production")
+    told = replace(target, shipped=(replace(tidied, replaces=("a.1", "a.2")), *target.shipped[1:]))
+    assert to_release(told, SQUASHED, record, Known([*known, told]), migrates=True).free
+
+
 def test_a_release_with_the_squash_goes_on_from_one_with_the_parts() -> None:
     # "x" is somebody else's, and the release that serves lives with it.
     record = Record(DJANGO, ("a.1", "a.2", "a.3", "x"))
@@ -182,3 +206,60 @@ def test_a_squash_makes_no_rollback_freer_and_none_harder(
     # Where the releases with the parts are gone, nothing is let through that was not before.
     forgotten = _go(target, *_NAMES, "squash", known=(squash,) if not kept else known)
     assert plain.free or not forgotten.free
+
+
+@given(
+    st.dictionaries(st.sampled_from(_NAMES), st.lists(st.sampled_from(_NAMES), max_size=3), min_size=1),
+    st.sets(st.sampled_from(_NAMES), min_size=1),
+    st.booleans(),
+)
+def test_whatever_stands_for_what_nothing_that_is_applied_gets_lost(
+    stands_for: dict[str, list[str]], applied: set[str], with_checksums: bool
+) -> None:
+    told = squashing(
+        migrations(PRISMA, "0", *(f"{name}!" for name in _NAMES)),
+        **{name: tuple(parts) for name, parts in stands_for.items()},
+    )
+    digests = {one.id: one.digest[7:] for one in told.shipped}
+    checksums = {name: digests[name] for name in applied} if with_checksums else {}
+    record = Record(PRISMA, ("0", *sorted(applied)), checksums=checksums)
+    assert not to_release(migrations(PRISMA, "0"), None, record, Known([told]), migrates=False).free
+
+
+#: What each of these does to a database, by the migrations that were first written.
+_EFFECTS = {
+    **{name: frozenset({name}) for name in _NAMES},
+    "12": frozenset("12"),
+    "34": frozenset("34"),
+    "1234": frozenset("1234"),
+    "5b": frozenset("5"),
+}
+_STANDS_FOR = {"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "3", "4"), "5b": ("5",)}
+
+
+@given(
+    st.lists(st.sampled_from(("", "!", "?")), min_size=5, max_size=5),
+    st.sets(st.sampled_from(sorted(_EFFECTS)), min_size=1),
+    st.sets(st.sampled_from(sorted(_EFFECTS)), min_size=1),
+    st.lists(st.sets(st.sampled_from(sorted(_EFFECTS))), max_size=3),
+    st.booleans(),
+)
+def test_a_rollback_is_free_only_where_the_database_does_what_the_release_knows(
+    verdicts: list[str], applied: set[str], shipped: set[str], kept: list[set[str]], all_kept: bool
+) -> None:
+    marks = dict(zip(_NAMES, verdicts, strict=True))
+
+    def release(names: set[str]) -> Migrations:
+        worst = {name: "".join(sorted({marks[one] for one in _EFFECTS[name]}))[:1] for name in names}
+        return squashing(migrations(PRISMA, *(name + worst[name] for name in sorted(names))), **_STANDS_FOR)
+
+    target = release(shipped)
+    known = [release(set(_EFFECTS))] if all_kept else [release(names) for names in kept]
+    passage = to_release(target, None, Record(PRISMA, tuple(sorted(applied))), Known([*known, target]), migrates=False)
+    has = frozenset().union(*(_EFFECTS[name] for name in applied))
+    wants = frozenset().union(*(_EFFECTS[name] for name in shipped))
+    runs = wants <= has and not any(marks[one] for one in has - wants)
+    if passage.free:
+        assert runs
+    if all_kept and runs:
+        assert passage.free
