@@ -70,7 +70,7 @@ class Event:
             return self._failure()
         done = {
             Kind.DEPLOY: f"promoted from {self.promoted_from}" if self.promoted_from else "deployed",
-            Kind.ROLLBACK: f"rolled back to, from {str(one.replaces)[:11]}" if one.replaces else "rolled back to",
+            Kind.ROLLBACK: f"gone back to from {str(one.replaces)[:11]}" if one.replaces else "gone back to",
             Kind.RESTART: "restarted",
             Kind.RECONCILE: "reconciled",
         }[one.kind]
@@ -159,7 +159,8 @@ def draw(
     ]
     indent = len(lanes) * 2
     for index, event in enumerate(events):
-        at = event.attempt.ended_at.strftime("%m-%d %H:%M")
+        ended_at = event.attempt.ended_at
+        at = ended_at.strftime("%m-%d %H:%M" if ended_at.year == now.year else "%Y-%m-%d %H:%M")
         text = f"{at} {event.attempt.tag[:11]} {event.words(now)}"
         first, *rest = textwrap.wrap(text, max(20, width - indent), break_on_hyphens=False)
         style = "bold" if event.serves else ""

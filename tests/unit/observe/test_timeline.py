@@ -52,7 +52,7 @@ def test_it_is_told_how_long_each_release_served_and_which_does() -> None:
     told = [event.words(NOW) for event in _events()]
     assert told == [
         "deploy cancelled by ada",
-        "rolled back to, from sha-ccccccc by ada, serves for 3 days",
+        "gone back to from sha-ccccccc by ada, serves for 3 days",
         "restarted by ada",
         "promoted from staging by ada, served 48 h",
         "deployed by ada, serves for 6 days",
@@ -72,3 +72,8 @@ def test_what_does_not_fit_goes_on_beside_the_lanes() -> None:
 def test_a_release_that_never_served_there_is_deployed_not_promoted() -> None:
     events = tell(read_attempts("production", [entry(1, "deploy", "z")]), FROM)
     assert events[0].promoted_from is None
+
+
+def test_a_year_is_named_where_it_is_not_this_one() -> None:
+    events = tell(read_attempts("staging", [entry(300, "deploy", "a")]), FROM)
+    assert "2025-09-03 12:00 sha-aaaaaaa" in _text(events, ["staging"])[1]
