@@ -32,6 +32,7 @@ if ! there promtool && ! [ -x "$STATE/bin/promtool" ]; then
     # Of the package this program alone: installed, it would start a Prometheus on this machine.
     say "unpacking promtool into .testbed/bin"
     unpacked=$(mktemp -d)
+    as_root apt-get update -qq
     (cd "$unpacked" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .) ||
         fail "the tests need promtool, which Debian has in prometheus; please install it"
     mkdir -p "$STATE/bin"

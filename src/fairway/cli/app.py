@@ -30,6 +30,7 @@ from fairway.cli import (
     lock,
     logs,
     metrics,
+    metrics_dora,
     migrations,
     promote,
     prune,
@@ -41,6 +42,7 @@ from fairway.cli import (
     secrets,
     secrets_github,
     status,
+    top,
 )
 from fairway.cli.output import show_error
 from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid
@@ -92,6 +94,7 @@ for name, command, example in (
     ("lock", lock.lock, 'fairway lock production --reason "tax season"'),
     ("unlock", lock.unlock, "fairway unlock production"),
     ("status", status.status, "fairway status production"),
+    ("top", top.top, "fairway top production"),
     ("history", history.history, "fairway history production"),
     ("prune", prune.prune, "fairway prune production --plan"),
     ("attach", attach.attach, "fairway attach production"),
@@ -107,6 +110,7 @@ app.add_typer(env.app, name="env")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(metrics.app, name="metrics")
+metrics.app.command("dora", epilog="Example: fairway metrics dora production --since 90d")(metrics_dora.dora)
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(secrets.app, name="secrets")
 secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(

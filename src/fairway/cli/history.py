@@ -15,7 +15,9 @@ _NEWEST = 20
 
 
 def history(
-    environment: Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")],
+    environment: Annotated[
+        str | None, typer.Argument(help="Where, as named in fairway.toml; --graph without it shows all.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(help=f"How many of the newest entries; {_NEWEST} by default.", min=1, max=1000)
     ] = None,
@@ -26,6 +28,10 @@ def history(
     known: Annotated[
         str, typer.Option(help="With --verify: the hash of an entry, noted earlier, that must still be there.")
     ] = "",
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw which release served where and when, newest first.")
+    ] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="With --graph: draw with ASCII only.")] = False,
     export: Annotated[bool, typer.Option("--export", help="Print all entries, whole, as JSON lines.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,7 +40,8 @@ def history(
     Each entry holds the hash of the one before. --verify has the host check the
     chain, reads all of it, and checks it here too; note the head it prints and give
     it as --known the next time, and a record that was written anew shows. Exits with
-    1 when the record does not hold together.
+    1 when the record does not hold together. --graph draws the releases of all
+    environments side by side: deployments, promotions, failures and rollbacks.
     """
     from fairway.cli.context import open_engine
     from fairway.config import load
@@ -43,6 +50,16 @@ def history(
     from fairway.evidence.record import read_record
 
     whole = everything or verify or export or bool(known)
+    if graph:
+        if verify or export or known:
+            raise Invalid("--graph draws and does not check", hint="check the record on its own: --verify")
+        from fairway.cli.history_graph import show_graph
+
+        limit = None if everything else limit or _NEWEST
+        show_graph(load(), environment, limit=limit, ascii_only=ascii_only, as_json=as_json)
+        return
+    if environment is None:
+        raise Invalid("whose record?", hint="fairway history <environment>, or all as a graph: fairway history --graph")
     if whole and limit is not None:
         raise Invalid("--limit is for the newest entries", why="--all, --verify and --export read all of them")
     with open_engine(load().environment(environment)) as engine:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+CountOption = Annotated[int | None, typer.Option(help="How many looks; without it, until Ctrl-C.", min=1)]
 PlanOption = Annotated[bool, typer.Option("--plan", help="Show the steps and what each would change; change nothing.")]
 WaitOption = Annotated[
     float,
@@ -38,6 +39,15 @@ def stdout() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
+
+
+def draws_lines() -> bool:
+    """Say whether standard output takes more than ASCII."""
+    try:
+        "│●▁".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def stderr() -> Console:

@@ -6,18 +6,27 @@ from typing import Annotated, Any
 
 import typer
 
-from fairway.cli.output import JsonOption
+from fairway.cli.output import CountOption, JsonOption
+
+COLUMNS = ("environment", "serves", "slot", "since (UTC)", "by", "rollback to")
 
 
 def status(
     environment: Annotated[str | None, typer.Argument(help="One environment; without it, all.")] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C; with --json a line for each look."),
+    ] = False,
+    interval: Annotated[float, typer.Option(help="With --watch: seconds between looks.", min=1, max=3600)] = 5.0,
+    count: CountOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what serves, as the hosts themselves answer now.
 
     For one environment also its slots, the migrations on record, and each release
     that could be gone back to with what it would cost. Exits with 5 when a host
-    cannot be reached and 1 when something differs from the record.
+    cannot be reached and 1 when something differs from the record; --watch shows
+    that, and exits with 0 when it is ended.
     """
     from fairway.cli.context import open_engine
     from fairway.cli.output import print_json
@@ -31,6 +40,11 @@ def status(
         if environment
         else [config.environment(name) for name in config.environment_order]
     )
+    if watch:
+        from fairway.cli.status_watch import watch_status
+
+        watch_status(targets, interval_s=interval, count=count, as_json=as_json)
+        return
     found: dict[str, dict[str, Any]] = {}
     for target in targets:
         try:
@@ -52,47 +66,13 @@ def status(
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
     from fairway.cli.output import print_table, stdout
-    from fairway.evidence.explain import locked_words
+    from fairway.observe.glance import glance
 
-    rows = []
-    notes = []
-    for name, answer in found.items():
-        if "error" in answer:
-            rows.append((name, "unknown", "", "", "", ""))
-            error = answer["error"]
-            notes.append(f"{name}: {error['what']}\n  why: {error['why']}\n  next: {error['hint']}")
-            continue
-        serving = answer["serving"]
-        previous = answer["previous"]
-        rows.append(
-            (
-                f"{name} (locked)" if answer.get("locked") else name,
-                str(serving["tag"])[:11] if serving else "nothing",
-                str(serving["slot"]) if serving else "",
-                str(serving["since"])[:19].replace("T", " ") if serving else "",
-                str(serving["by"] or "") if serving else "",
-                _rollback_note(answer, previous),
-            )
-        )
-        if answer.get("locked"):
-            notes.append(f"{name}: {locked_words(answer['locked'])}")
-        notes += [f"{name}: drift: {line}" for line in answer["drift"]]
-        if (answer.get("leftovers") or {}).get("rows"):
-            notes.append(f"{name}: the database still has secrets ({_leftovers(answer)}): fairway secrets scan {name}")
-        notes += [
-            f"{name}: {line.replace('<environment>', name)}" for line in (answer.get("edge") or {}).get("notes", ())
-        ]
-        notes += [
-            f"{name}: backups: {line.replace('<environment>', name)}"
-            for line in (answer.get("backups") or {}).get("warnings", ())
-        ]
-        if answer["deploying"]:
-            notes.append(f"{name}: {_running(answer)}: fairway attach {name}")
-        elif answer["drift"]:
-            notes.append(f"{name}: to bring it back to the record: fairway reconcile {name} --plan")
-    print_table(("environment", "serves", "slot", "since (UTC)", "by", "rollback to"), rows)
-    for note in notes:
-        stdout().print(note, markup=False)
+    seen = [glance(name, answer) for name, answer in found.items()]
+    print_table(COLUMNS, [one.row for one in seen])
+    for one in seen:
+        for note in one.notes:
+            stdout().print(f"{one.environment}: {note}", markup=False)
 
 
 def note_edge_image(answer: dict[str, Any], configured: str) -> None:
@@ -103,14 +83,10 @@ def note_edge_image(answer: dict[str, Any], configured: str) -> None:
         edge["notes"] = [line]
 
 
-def _running(answer: dict[str, Any]) -> str:
-    running = answer["deployment"] or {}
-    return f"a {running.get('purpose', 'deployment')} by {running.get('by')} is running since {running.get('since')}"
-
-
 def _show_details(answer: dict[str, Any]) -> None:
     from fairway.cli.output import print_table
     from fairway.cli.rollbacks import floor_words, show_rollbacks
+    from fairway.observe.glance import leftovers
 
     print()
     print_table(
@@ -132,7 +108,7 @@ def _show_details(answer: dict[str, Any]) -> None:
     for line in _backup_lines(answer.get("backups") or {}):
         print(line)
     if answer.get("leftovers") is not None:
-        print(f"secrets left in the database: {_leftovers(answer)}")
+        print(f"secrets left in the database: {leftovers(answer)}")
     if answer["rollbacks"]:
         print()
         show_rollbacks(answer["rollbacks"])
@@ -158,20 +134,3 @@ def _age(age_s: float) -> str:
     if age_s < 5400:
         return f"{age_s / 60:.0f} min"
     return f"{age_s / 3600:.0f} h" if age_s < 72 * 3600 else f"{age_s / 86400:.0f} days"
-
-
-def _leftovers(answer: dict[str, Any]) -> str:
-    """Say how many secrets the database still has; an older engine does not know."""
-    found = answer["leftovers"]
-    if found["rows"] is None:
-        return f"unknown: {'; '.join(found['missing'])}"
-    missing = f" ({'; '.join(found['missing'])})" if found["missing"] else ""
-    return (str(found["rows"]) if found["rows"] else "none") + missing
-
-
-def _rollback_note(answer: dict[str, Any], previous: dict[str, Any] | None) -> str:
-    if previous is None:
-        return "nothing yet"
-    slot = answer["slots"][previous["slot"]]
-    warm = slot["container"] == "running" and slot["tag"] == previous["tag"]
-    return f"{str(previous['tag'])[:11]} ({'warm' if warm else 'cold'})"

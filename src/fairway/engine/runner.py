@@ -28,6 +28,7 @@ _ENDED_FACTS = (
     "release",
     "seconds",
     "steps",
+    "failed_in",
     "schema",
     "backup",
     "rehearsal",
@@ -230,6 +231,10 @@ def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayE
             if entry["kind"] == "step" and entry.get("mark") == Mark.DONE.value
         },
     }
+    if outcome is Outcome.FAILED:
+        # Whether visitors met it: one that failed in the soak had traffic, one that was never ready had none.
+        failed = steps_marked(entries, Mark.FAILED)[:1] or steps_marked(entries, Mark.STARTED)[-1:]
+        facts["failed_in"] = failed[0] if failed else None
     if schema := notes_of(entries, "migrate"):
         facts["schema"] = schema
     facts.update(notes_of(entries, "verify"))

@@ -55,6 +55,11 @@ class EngineSession:
     ) -> None:
         self.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is gone, so that nothing more can be asked over it."""
+        return self._process.poll() is not None
+
     def call(self, operation: Operation, on_event: OnEvent | None = None, **args: Any) -> dict[str, Any]:
         """Send one request, hand over each event, and return the result.
 

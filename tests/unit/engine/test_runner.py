@@ -119,7 +119,7 @@ def test_a_failure_before_it_serves_for_good_undoes_everything_last_first(
     assert ran[-1] == failing
     assert notes[len(ran) :] == [f"undo {name}" for name in reversed(ran)]
     end = _end(deployment)
-    assert end["outcome"] == "failed"
+    assert (end["outcome"], end["failed_in"]) == ("failed", failing)
     assert end["error"] == {"what": "no", "why": "the log says [redacted]", "hint": "mend it", "exit_code": 1}
     assert SECRET not in deployment.layout.ledger.read_text() + json.dumps(read_journal(deployment.journal.path))
 
@@ -132,6 +132,7 @@ def test_a_failure_after_it_serves_is_told_and_the_rest_is_done(
     assert notes == list(steps)
     end = _end(deployment)
     assert end["outcome"] == "succeeded"
+    assert "failed_in" not in end
     assert end["error"]["what"] == "sha-4f4f4f4 serves, but: the edge is gone"
 
 

@@ -19,7 +19,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=ROOT / ".testbed" / "bin")
-promtool = pytest.mark.skipif(not PROMTOOL, reason="there is no promtool here: scripts/test-tools.sh unit")
 METRIC = re.compile(r"\bfairway_[a-z_]+")
 HOST = 'project="shop",environment="production"'
 
@@ -73,7 +72,6 @@ def test_every_alert_is_told_of_in_the_docs_and_tried() -> None:
     assert sorted(written) == sorted(names) == sorted(FIRING)
 
 
-@promtool
 def test_prometheus_finds_nothing_wrong_with_the_rules_and_they_are_quiet_when_all_is_well(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(rules())
     shutil.copy(HERE / "rules_test.yml", tmp_path)
@@ -81,7 +79,6 @@ def test_prometheus_finds_nothing_wrong_with_the_rules_and_they_are_quiet_when_a
     _promtool(tmp_path, "test", "rules", "rules_test.yml")
 
 
-@promtool
 def test_each_alert_fires_when_it_is_meant_to_and_not_a_minute_before(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(rules())
     tests = [
@@ -148,7 +145,6 @@ def test_hosts_that_write_figures_are_asked_and_sites_from_outside(environments:
     assert site["labels"]["__param_module"] in YAML(typ="safe").load(blackbox())["modules"]
 
 
-@promtool
 def test_prometheus_takes_the_configuration(environments: list[Environment], tmp_path: Path) -> None:
     (tmp_path / "fairway-rules.yml").write_text(rules())
     (tmp_path / "prometheus.yml").write_text(scrape(environments, "/api/ready"))
@@ -171,7 +167,6 @@ def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
     assert {one["name"] for one in board["templating"]["list"]} == {"datasource", "project", "environment"}
 
 
-@promtool
 def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
     board = json.loads(dashboard())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
@@ -183,6 +178,6 @@ def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
 
 
 def _promtool(directory: Path, *arguments: str) -> None:
-    assert PROMTOOL is not None
+    assert PROMTOOL, "promtool is not installed: scripts/test-tools.sh unit"
     done = subprocess.run([PROMTOOL, *arguments], cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

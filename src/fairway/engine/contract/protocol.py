@@ -51,6 +51,7 @@ class Operation(enum.Enum):
     LOGS = "logs"
     DOCTOR = "doctor"
     EDGE_UPGRADE = "edge-upgrade"
+    EDGE_FIGURES = "edge-figures"
     SURVEY = "survey"
     GROUND = "ground"
     PREPARE = "prepare"

@@ -36,7 +36,11 @@ def _groundwork() -> Table:
 
 
 def _metrics() -> Table:
-    from fairway.engine.operations.metrics import OPERATIONS
+    pass
+
+
+def _edge() -> Table:
+    from fairway.engine.operations.edge import OPERATIONS
 
     return OPERATIONS
 
@@ -75,6 +79,7 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
     Operation.METRICS: _metrics,
+    Operation.EDGE_FIGURES: _edge,
     Operation.REHEARSE: _rehearsal,
 }
 ANSWERS: Mapping[Operation, Answer] = {operation: _later(table, operation) for operation, table in TABLES.items()}

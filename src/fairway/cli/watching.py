@@ -1,0 +1,106 @@
+"""Look again and again: redrawn in place on a terminal, a JSON line for each look elsewhere, and ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import Event
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fairway.cli.output import stdout
+from fairway.engine.contract.errors import FairwayError, Invalid, Unreachable
+from fairway.engine.contract.protocol import Operation
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fairway.config import Environment
+    from fairway.remote.session import EngineSession
+
+Seen = TypeVar("Seen")
+
+
+class Line:
+    """A connection to an environment's host that is kept between looks, and made anew when it was lost."""
+
+    def __init__(self, target: Environment) -> None:
+        self.target = target
+        self._engine: EngineSession | None = None
+
+    def open(self) -> None:
+        """Begin to connect, if that is not done."""
+        from fairway.cli.context import open_engine
+
+        if self._engine is None:
+            self._engine = open_engine(self.target)
+
+    def call(self, operation: Operation) -> dict[str, Any]:
+        """Ask the host. Raises what it reported; after ``Unreachable`` the next call connects anew."""
+        self.open()
+        assert self._engine is not None
+        try:
+            return self._engine.call(operation)
+        except FairwayError as error:
+            if isinstance(error, Unreachable) or self._engine.ended:
+                self.close()
+            raise
+
+    def close(self) -> None:
+        """End the connection."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
+def refuse_without_terminal(instead: str, *, as_json: bool) -> None:
+    """Raise ``Invalid`` where there is nothing to redraw on, with what to use ``instead``."""
+    if not as_json and not stdout().is_terminal:
+        raise Invalid("there is no terminal to watch on", hint=instead)
+
+
+def watch(
+    look: Callable[[], Seen],
+    *,
+    show: Callable[[Seen], RenderableType],
+    document: Callable[[Seen], Any],
+    interval_s: float,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Look every ``interval_s`` seconds and show it, ``count`` times or until Ctrl-C, which is the way to end it."""
+    with suppress(KeyboardInterrupt):
+        if as_json:
+            _print(document(seen) for seen in _looks(look, interval_s, count))
+            return
+        from rich.live import Live
+
+        # Wrapped and cropped by what is drawn; in place, so that the last look stays to be read.
+        console = stdout()
+        console.soft_wrap = False
+        with Live("asking ...", console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
+            for seen in _looks(look, interval_s, count):
+                live.update(show(seen), refresh=True)
+
+
+def _looks(look: Callable[[], Seen], interval_s: float, count: int | None) -> Iterator[Seen]:
+    never, looked = Event(), 0
+    while True:
+        begun = monotonic()
+        yield look()
+        looked += 1
+        if looked == count:
+            return
+        never.wait(max(0.0, interval_s - (monotonic() - begun)))
+
+
+def _print(documents: Iterator[Any]) -> None:
+    try:
+        for document in documents:
+            print(json.dumps(document, ensure_ascii=False), flush=True)
+    except BrokenPipeError:
+        # Whoever read has enough; what is still buffered must not be complained about at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
