@@ -36,7 +36,9 @@ def _groundwork() -> Table:
 
 
 def _metrics() -> Table:
-    pass
+    from fairway.engine.operations.metrics import OPERATIONS
+
+    return OPERATIONS
 
 
 def _edge() -> Table:
