@@ -33,7 +33,7 @@ if ! there promtool && ! [ -x "$STATE/bin/promtool" ]; then
     say "unpacking promtool into .testbed/bin"
     unpacked=$(mktemp -d)
     as_root apt-get update -qq
-    (cd "$unpacked" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .) ||
+    (cd "$unpacked" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb .) ||
         fail "the tests need promtool, which Debian has in prometheus; please install it"
     mkdir -p "$STATE/bin"
     install -m 755 "$unpacked/usr/bin/promtool" "$STATE/bin/promtool"
