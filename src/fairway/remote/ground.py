@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from fairway.config import Config, Environment
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.protocol import Operation
-from fairway.engine.groundwork.machine import UnseenMachine
 from fairway.engine.groundwork.table import look_over
 from fairway.engine.groundwork.wish import Wish
 from fairway.remote.keeper import Keeper
 from fairway.remote.session import EngineSession, explain_end
 from fairway.remote.transport import Transport
+from fairway.remote.unseen import Unseen
 from fairway.remote.visiting import VisitingAdminSession
 
 _PYTHON = "python3"
@@ -193,8 +193,8 @@ def _has_python(transport: Transport) -> bool:
     raise explain_end(transport, process.returncode, told)
 
 
-def _unseen(transport: Transport) -> UnseenMachine:
-    return UnseenMachine({"/etc/os-release": _run_shell(transport, _LOOK)})
+def _unseen(transport: Transport) -> Unseen:
+    return Unseen({"/etc/os-release": _run_shell(transport, _LOOK)})
 
 
 def _run_shell(transport: Transport, script: str) -> str:

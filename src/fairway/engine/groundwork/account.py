@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from fairway.engine.contract.errors import Failed
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Wish
 
@@ -24,7 +24,7 @@ class DeployUser:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         user = machine.account(wish.deploy_user)
         if user is None:
             return Look(
@@ -76,7 +76,7 @@ class DeployPath:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         found = machine.find(wish.deploy_path)
         open_to_others = _open_way(machine, wish.deploy_path)
         if open_to_others:
@@ -117,7 +117,7 @@ class DeployPath:
         return ()
 
 
-def _shut_out_by(machine: Machine, name: str) -> str:
+def _shut_out_by(machine: View, name: str) -> str:
     """Return the rule of sshd's by which a user cannot log in, whatever the key; nothing when there is none.
 
     Source: sshd_config(5), "PATTERNS"; sshd(8), ``-T`` and ``-C``.
@@ -144,7 +144,7 @@ def _matches(patterns: list[str], names: list[str]) -> bool:
     return any(fnmatchcase(name, one) for one in patterns for name in names)
 
 
-def _open_way(machine: Machine, path: str) -> str:
+def _open_way(machine: View, path: str) -> str:
     """Return the first directory on the way to a path that is not root's alone; nothing when there is none."""
     for directory in reversed(PurePosixPath(path).parents):
         found = machine.find(str(directory))

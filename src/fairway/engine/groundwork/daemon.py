@@ -7,7 +7,7 @@ from typing import Any
 
 from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Wish
 
@@ -29,7 +29,7 @@ class ContainerLogs:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         text = machine.read(_CONFIG)
         if text is None:
             kept_off = _kept_off(machine)
@@ -59,7 +59,7 @@ class Daemon:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         version = _server(machine)
         if version:
             return Look(version)
@@ -79,7 +79,7 @@ class Daemon:
         return ()
 
 
-def _kept_off(machine: Machine) -> str:
+def _kept_off(machine: View) -> str:
     """Return why a Docker that is there should have no file of ours; nothing where it can.
 
     dockerd does not start when an option is both in its file and among its arguments, and
@@ -95,7 +95,7 @@ def _kept_off(machine: Machine) -> str:
     return f"dockerd is started with {', '.join(said)}" if said else ""
 
 
-def _server(machine: Machine) -> str:
+def _server(machine: View) -> str:
     said = machine.run(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=30)
     return said.stdout.strip() if said.returncode == 0 else ""
 

@@ -1,4 +1,4 @@
-"""The machine that is made ready, behind an interface: this very host, or one of which next to nothing is known.
+"""The machine that is made ready: what can be seen of it, what can be changed, and this very host.
 
 Everything that runs as root is a list of words here; no shell is started.
 """
@@ -14,7 +14,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Protocol
 
@@ -27,7 +27,8 @@ from fairway.engine.process import Completed, run, stream
 
 _MAX_BYTES = 1024 * 1024
 _PROBE_S = 5.0
-_MISSING = 127
+#: How a program ends that is not there, as in a shell.
+NOT_FOUND = 127
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Found:
     plain: bool = True
 
 
-class Machine(Protocol):
-    """What the wants need of a host."""
+class View(Protocol):
+    """What can be seen of a host: enough to plan by, and nothing that changes it."""
 
     @property
     def systemd(self) -> bool: ...
@@ -85,6 +86,26 @@ class Machine(Protocol):
         """Run a program; one that is not there ends with 127, as in a shell."""
         ...
 
+    def nginx(self) -> NginxConfig:
+        """Return what nginx reads, as it says itself."""
+        ...
+
+    def nginx_problem(self) -> str:
+        """Return what nginx has against its files, or nothing."""
+        ...
+
+    def ask(self, name: str, path: str) -> str:
+        """Return what this machine answers on port 80 under a name; nothing when it does not."""
+        ...
+
+    def served_certificate(self, name: str) -> str:
+        """Return the certificate, in PEM, that this machine shows on port 443 for a name; nothing without one."""
+        ...
+
+
+class Machine(View, Protocol):
+    """A host that can be changed, too."""
+
     def stream(self, argv: Sequence[str], tell: Callable[[str], None], *, timeout_s: float) -> int:
         """Run a program that takes long, and hand over what it says."""
         ...
@@ -103,24 +124,8 @@ class Machine(Protocol):
 
     def remove(self, path: str) -> None: ...
 
-    def nginx(self) -> NginxConfig:
-        """Return what nginx reads, as it says itself."""
-        ...
-
-    def nginx_problem(self) -> str:
-        """Return what nginx has against its files, or nothing."""
-        ...
-
     def reload_nginx(self) -> None:
         """Have nginx serve by its files. Raises ``Failed`` when it does not."""
-        ...
-
-    def ask(self, name: str, path: str) -> str:
-        """Return what this machine answers on port 80 under a name; nothing when it does not."""
-        ...
-
-    def served_certificate(self, name: str) -> str:
-        """Return the certificate, in PEM, that this machine shows on port 443 for a name; nothing without one."""
         ...
 
 
@@ -176,7 +181,7 @@ class ThisMachine:
 
     def run(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 60.0) -> Completed:
         if not argv[0].startswith("/") and not self.which(argv[0]):
-            return Completed(_MISSING, "", f"{argv[0]}: not found")
+            return Completed(NOT_FOUND, "", f"{argv[0]}: not found")
         return run(argv, env=_environment(), stdin=stdin, timeout_s=timeout_s)
 
     def stream(self, argv: Sequence[str], tell: Callable[[str], None], *, timeout_s: float) -> int:
@@ -270,69 +275,6 @@ class ThisMachine:
         except OSError:
             return ""
         return ssl.DER_cert_to_PEM_cert(content) if content else ""
-
-
-@dataclass(frozen=True)
-class UnseenMachine:
-    """A host of which only a few files are known: what is planned for one that has no python3 yet to look by."""
-
-    files: dict[str, str] = field(default_factory=dict)
-    systemd: bool = True
-    ipv6: bool = True
-
-    def read(self, path: str) -> str | None:
-        return self.files.get(path)
-
-    def find(self, path: str) -> Found | None:
-        return None
-
-    def real(self, path: str) -> str:
-        return path
-
-    def which(self, program: str) -> bool:
-        return False
-
-    def account(self, name: str) -> Account | None:
-        return None
-
-    def has_group(self, name: str) -> bool:
-        return False
-
-    def listening(self) -> list[tuple[str, int]]:
-        return []
-
-    def run(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = 60.0) -> Completed:
-        return Completed(_MISSING, "", "")
-
-    def stream(self, argv: Sequence[str], tell: Callable[[str], None], *, timeout_s: float) -> int:
-        return _MISSING
-
-    def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
-        raise NotImplementedError
-
-    def write_new(self, path: str, text: str, owner: Account) -> bool:
-        raise NotImplementedError
-
-    def make_directory(self, path: str, *, mode: int = 0o755, gid: int = 0) -> None:
-        raise NotImplementedError
-
-    def remove(self, path: str) -> None:
-        raise NotImplementedError
-
-    def nginx(self) -> NginxConfig:
-        return NginxConfig(installed=False)
-
-    def nginx_problem(self) -> str:
-        return ""
-
-    def reload_nginx(self) -> None:
-        raise NotImplementedError
-
-    def ask(self, name: str, path: str) -> str:
-        return ""
-
-    def served_certificate(self, name: str) -> str:
-        return ""
 
 
 def _environment() -> dict[str, str]:

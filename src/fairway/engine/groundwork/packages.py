@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fairway.engine.contract.errors import Failed
 from fairway.engine.groundwork.aptkey import check_key
 from fairway.engine.groundwork.distribution import Distribution, Source, distribution
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Tls, Wish
 
@@ -144,7 +144,7 @@ class Packages:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         system, present = self._system(machine), inspect(machine, wish)
         choice = choose(system, present, wish)
         found = _described(system, present)
@@ -172,11 +172,11 @@ class Packages:
             _apt(machine, (*_INSTALL, *choice.packages), tell)
         return ()
 
-    def _system(self, machine: Machine) -> Distribution | None:
+    def _system(self, machine: View) -> Distribution | None:
         return distribution(machine.read(OS_RELEASE) or "")
 
 
-def inspect(machine: Machine, wish: Wish) -> Present:
+def inspect(machine: View, wish: Wish) -> Present:
     """Return what a machine has of what may be wanted."""
     packages = installed(machine, "docker.io", "docker-ce", "ca-certificates")
     docker: str | None = next((name for name in ("docker-ce", "docker.io") if name in packages), None)
@@ -192,7 +192,7 @@ def inspect(machine: Machine, wish: Wish) -> Present:
     )
 
 
-def installed(machine: Machine, *names: str) -> set[str]:
+def installed(machine: View, *names: str) -> set[str]:
     """Return which packages are installed."""
     asked = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
     lines = machine.run(asked).stdout.splitlines()
@@ -207,7 +207,7 @@ def _described(system: Distribution | None, present: Present) -> str:
     return f"{name}, Docker from {present.docker or 'elsewhere'}, Compose {compose}"
 
 
-def _knows_repository(machine: Machine) -> bool:
+def _knows_repository(machine: View) -> bool:
     """Say whether apt takes Docker's repository already, by whose file ever: two files for one do not go together."""
     return _REPOSITORY in machine.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).stdout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Wish
 
@@ -31,7 +31,7 @@ class Ports:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         published = _published(machine)
         open_ports = sorted({port for address, port in machine.listening() if not _is_inner(address)} | published)
         found = f"reachable unless a firewall says otherwise: {', '.join(map(str, open_ports)) or 'none'}"
@@ -52,7 +52,7 @@ class Ports:
         return ()
 
 
-def _published(machine: Machine) -> set[int]:
+def _published(machine: View) -> set[int]:
     """Return the ports that Docker publishes widely; without its proxy no process listens on them."""
     said = machine.run(["docker", "ps", "--format", "{{.Ports}}"], timeout_s=20).stdout
     return {int(match["port"]) for match in _PUBLISHED.finditer(said) if not _is_inner(match["address"].strip("[]"))}

@@ -8,7 +8,7 @@ import time
 from pathlib import PurePosixPath
 
 from fairway.engine.contract.errors import Failed, FairwayError
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.site_text import (
     CHALLENGES,
     MARK,
@@ -36,7 +36,7 @@ class NginxSite:
     def asked(self, wish: Wish) -> bool:
         return wish.site is not None
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         site, path = _site(wish), file_name(wish)
         if not machine.which("nginx"):
             taken = _taken(machine, site)
@@ -91,7 +91,7 @@ class Certificate:
     def asked(self, wish: Wish) -> bool:
         return wish.site is not None and wish.site.tls is not Tls.NONE
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         site = _site(wish)
         certificate, key = certificate_files(site)
         if site.tls is Tls.FILES:
@@ -116,7 +116,7 @@ class Certificate:
         return ()
 
 
-def _judged(machine: Machine, site: Site, shown: str) -> Look:
+def _judged(machine: View, site: Site, shown: str) -> Look:
     argv = ["openssl", "x509", "-noout", "-enddate", "-checkhost", site.name]
     said = machine.run(argv, stdin=shown).stdout
     ends = re.search(r"^notAfter=(.+)$", said, re.MULTILINE)
@@ -137,7 +137,7 @@ def _site(wish: Wish) -> Site:
     return wish.site
 
 
-def _text(machine: Machine, wish: Wish, *, certificate: bool) -> str:
+def _text(machine: View, wish: Wish, *, certificate: bool) -> str:
     said = machine.run(["nginx", "-v"])
     match = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", said.stderr + said.stdout)
     version = tuple(int(part) for part in match.groups()) if match else (1, 18, 0)
@@ -153,14 +153,14 @@ def _writing(path: str, wish: Wish, site: Site) -> str:
     return f"write {path}: {site.name} -> {wish.upstream}, {tls[site.tls]}; nginx -t, then reload"
 
 
-def _ask_certificate(machine: Machine, site: Site) -> tuple[str, ...]:
+def _ask_certificate(machine: View, site: Site) -> tuple[str, ...]:
     if site.tls is not Tls.CERTBOT or machine.find(str(PurePosixPath(certificate_files(site)[0]))) is not None:
         return ()
     whom = site.acme_server or "Let's Encrypt"
     return (f"certbot: ask {whom} for a certificate of {site.name}, agreeing to its terms as {site.email}",)
 
 
-def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None:
+def _standing_in_the_way(machine: View, path: str, site: Site) -> Look | None:
     """Return why the file cannot be written: another's, nginx's own broken, or the name is taken."""
     there = machine.read(path)
     if there is None and machine.find(path) is not None:
@@ -181,7 +181,7 @@ def _standing_in_the_way(machine: Machine, path: str, site: Site) -> Look | None
     return _would_be_first(machine, path, site) if there is None else None
 
 
-def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
+def _would_be_first(machine: View, path: str, site: Site) -> Look | None:
     """Return whose visitors a new site would get: those of a name that no site has go to the first that nginx reads."""
     directory = PurePosixPath(path).parent
     there = [(name, one) for name, text in machine.nginx().texts.items() for one in listens(text)]
@@ -202,7 +202,7 @@ def _would_be_first(machine: Machine, path: str, site: Site) -> Look | None:
     return None
 
 
-def _hidden(machine: Machine, path: str, site: Site) -> str:
+def _hidden(machine: View, path: str, site: Site) -> str:
     """Return by which address visitors find another site alone: where one listens at it, nginx looks no further."""
     for name, text in machine.nginx().texts.items():
         for one in listens(text):
@@ -217,7 +217,7 @@ def _ports(site: Site) -> tuple[int, ...]:
     return (80,) if site.tls is Tls.NONE else (80, 443)
 
 
-def _taken(machine: Machine, site: Site) -> str:
+def _taken(machine: View, site: Site) -> str:
     """Return which of nginx's ports another program listens on."""
     taken = {port for _, port in machine.listening()}
     return " and ".join(str(port) for port in _ports(site) if port in taken)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fairway.engine.contract.environment import SEALED
 from fairway.engine.contract.envtext import scan_env
 from fairway.engine.contract.errors import Failed
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wants import Look, Tell
 from fairway.engine.groundwork.wish import Wish
 
@@ -85,7 +85,7 @@ class Settings:
     def asked(self, wish: Wish) -> bool:
         return True
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         path = wish.env_path
         if machine.find(path + SEALED) is not None:
             return Look(f"{path}{SEALED} is there, encrypted")
@@ -142,7 +142,7 @@ def _said(path: str, plan: Skeleton) -> str:
     return told + (f"; to be filled in: {', '.join(plan.needed)}" if plan.needed else "")
 
 
-def _database_exists(machine: Machine, wish: Wish) -> bool:
+def _database_exists(machine: View, wish: Wish) -> bool:
     """Say whether the project has volumes here: what is in them has passwords of its own."""
     label = f"label=com.docker.compose.project={wish.project}"
     return bool(machine.run(["docker", "volume", "ls", "--quiet", "--filter", label]).stdout.strip())

@@ -7,7 +7,7 @@ from typing import Any
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.groundwork.account import DeployPath, DeployUser
 from fairway.engine.groundwork.daemon import ContainerLogs, Daemon
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.packages import Packages
 from fairway.engine.groundwork.ports import Ports
 from fairway.engine.groundwork.site import Certificate, NginxSite
@@ -29,7 +29,7 @@ WANTS: tuple[Want, ...] = (
 )
 
 
-def look_over(machine: Machine, wish: Wish) -> list[dict[str, Any]]:
+def look_over(machine: View, wish: Wish) -> list[dict[str, Any]]:
     """Look at everything that is asked for, and change nothing."""
     return [want.look(machine, wish).as_json(want.name) for want in WANTS if want.asked(wish)]
 

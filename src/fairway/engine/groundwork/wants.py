@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
-from fairway.engine.groundwork.machine import Machine
+from fairway.engine.groundwork.machine import Machine, View
 from fairway.engine.groundwork.wish import Wish
 
 #: Is handed each line that a long piece of work says.
@@ -57,7 +57,7 @@ class Want(Protocol):
         """Say whether this environment wants it at all."""
         ...
 
-    def look(self, machine: Machine, wish: Wish) -> Look:
+    def look(self, machine: View, wish: Wish) -> Look:
         """Look at what is there; changes nothing."""
         ...
 

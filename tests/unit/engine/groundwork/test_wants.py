@@ -11,11 +11,12 @@ from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.fields import Fields
 from fairway.engine.groundwork.account import DeployPath, DeployUser
 from fairway.engine.groundwork.daemon import ContainerLogs
-from fairway.engine.groundwork.machine import Account, Found, ThisMachine, UnseenMachine
+from fairway.engine.groundwork.machine import Account, Found, ThisMachine
 from fairway.engine.groundwork.ports import Ports
 from fairway.engine.groundwork.skeleton import Settings, render, skeleton
 from fairway.engine.groundwork.table import look_over, make
 from fairway.engine.groundwork.wish import Wish
+from fairway.remote.unseen import Unseen
 from tests.unit.engine.groundwork.machines import DEBIAN_13, SERVED, WISH, Machine, ready
 
 SETTINGS = "/opt/shop/.env.production"
@@ -59,7 +60,7 @@ def test_a_host_that_has_everything_is_left_alone() -> None:
 
 
 def test_a_host_that_nobody_has_looked_at_is_planned_for_as_a_bare_one() -> None:
-    wants = look_over(UnseenMachine({"/etc/os-release": DEBIAN_13}), WISH)
+    wants = look_over(Unseen({"/etc/os-release": DEBIAN_13}), WISH)
     assert {want["name"] for want in wants if want["steps"]} == {
         "container logs",
         "packages",
