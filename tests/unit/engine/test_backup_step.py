@@ -10,13 +10,12 @@ import pytest
 
 from fairway.engine.accept import Acceptance, Asked
 from fairway.engine.backups.before import absent, refuse_down
-from fairway.engine.backups.postgres import SERVICE_LABEL
 from fairway.engine.contract.errors import Failed, Unreachable
 from fairway.engine.contract.manifest import Release
 from fairway.engine.contract.names import Digest, Slot
 from fairway.engine.deployment import Action, Deployment, Request
 from fairway.engine.drivers import Container
-from fairway.engine.drivers.containers import Containers
+from fairway.engine.drivers.containers import SERVICE_LABEL, Containers
 from fairway.engine.hostconfig import Backups, HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger

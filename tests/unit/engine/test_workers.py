@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fairway.engine.drivers import Container
-from fairway.engine.drivers.compose import worker_trouble
+from fairway.engine.drivers.workers import worker_trouble
 
 RUNNING = Container("capakraken-worker-1", "running", 0, False, None, "image", "2026-01-31T12:00:00Z", "", ())
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from fairway.engine import docker
 from fairway.engine.backups.flow import Report
-from fairway.engine.backups.postgres import SERVICE_LABEL, SESSION, Postgres, candidates, database_service, locate
+from fairway.engine.backups.postgres import SESSION, Postgres, candidates, database_service, locate
 from fairway.engine.backups.store import Backup, Reason, Store
 from fairway.engine.backups.taking import Order, discard, take
 from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.drivers import Container
-from fairway.engine.drivers.containers import Containers
+from fairway.engine.drivers.containers import SERVICE_LABEL, Containers
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.model import is_postgres

@@ -20,7 +20,7 @@ from fairway.engine.drivers.containers import Containers
 from fairway.engine.envfile import read_env
 from fairway.engine.hostconfig import External, HostConfig
 from fairway.engine.layout import Layout
-from fairway.engine.model import Naming, is_postgres
+from fairway.engine.model import Naming
 from fairway.engine.process import run
 from fairway.engine.redact import Redactor
 from fairway.engine.releases import load_release
@@ -29,7 +29,6 @@ from fairway.engine.state import read_state
 SESSION = "fairway-backup"
 _PATIENCE_S = 60.0
 _FETCH_PATIENCE_S = 900.0
-SERVICE_LABEL = "com.docker.compose.service"
 # What of a URL's query means the same to libpq; the rest is for the application's own driver.
 _QUERY = {"sslmode": "PGSSLMODE", "host": "PGHOST", "port": "PGPORT"}
 _PG_KEYS = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE")
@@ -230,11 +229,7 @@ def locate(layout: Layout, host: HostConfig, service: str | None = None) -> Post
 
 def candidates(containers: Containers, host: HostConfig, service: str | None) -> list[str]:
     """Return the running containers that may be the application's database."""
-    return [
-        one.name
-        for one in containers.of_project(host.project)
-        if one.running and (one.labels.get(SERVICE_LABEL) == service if service else is_postgres(one.image))
-    ]
+    return [one.name for one in containers.databases(host.project, service) if one.running]
 
 
 def database_service(layout: Layout) -> str | None:

@@ -15,8 +15,9 @@ from fairway.engine.contract.names import PinnedImage, Slot
 from fairway.engine.contract.trust import Policy
 from fairway.engine.database import Database
 from fairway.engine.drivers import Container, Driver, Launch, Migrated, Report, Services
-from fairway.engine.drivers.containers import Containers, is_up
+from fairway.engine.drivers.containers import SERVICE_LABEL, Containers, is_up
 from fairway.engine.drivers.migrator import Migrator
+from fairway.engine.drivers.workers import watch_workers
 from fairway.engine.edge import Edge
 from fairway.engine.files import in_memory, write_atomically
 from fairway.engine.hostconfig import HostConfig
@@ -31,7 +32,6 @@ from fairway.engine.model import (
     asking_status,
     check_roles,
     compose_text,
-    is_postgres,
     published_ports,
     reading_instead,
     restart_policy,
@@ -57,14 +57,6 @@ _PULL_PATIENCE_S = 1800.0
 _SERVICES_PATIENCE_S = 300.0
 _EDGE_PATIENCE_S = 20.0
 _STATUS_PATIENCE_S = 60.0
-# A worker without a health check is given this long to fall over.
-_WORKERS_SETTLE_S = 1.0
-_LOOK_EVERY_S = 0.2
-# Docker forgets the exit code when it starts a container again: the next end tells it, and comes soon in a crash loop.
-_NEXT_END_S = 5.0
-_STARTED_AGAIN = "it ended and was started again"
-_LOG_LINES = 15
-_SERVICE_LABEL = "com.docker.compose.service"
 _HASH_LABEL = "com.docker.compose.config-hash"
 
 
@@ -156,7 +148,7 @@ class ComposeDriver(Driver):
 
     def services(self, launch: Launch) -> Services:
         model, roles = self._model(launch), launch.stored.release.compose
-        present = {c.labels.get(_SERVICE_LABEL): c for c in self._containers.of_project(self._host.project)}
+        present = {c.labels.get(SERVICE_LABEL): c for c in self._containers.of_project(self._host.project)}
         wanted = supporting_services(model, roles)
         up = [name for name in wanted if is_up(present.get(name))]
         hashes = self._definition_hashes(model) if up else {}
@@ -345,11 +337,7 @@ class ComposeDriver(Driver):
 
     def _databases(self, launch: Launch) -> list[Container]:
         named = launch.stored.release.compose.database_service
-        return [
-            container
-            for container in self._containers.of_project(self._host.project)
-            if (container.labels.get(_SERVICE_LABEL) == named if named else is_postgres(container.image))
-        ]
+        return self._containers.databases(self._host.project, named)
 
     def start_slot(self, launch: Launch, slot: Slot) -> None:
         roles = launch.stored.release.compose
@@ -379,7 +367,7 @@ class ComposeDriver(Driver):
         found: dict[str, tuple[Container, ...]] = {}
         for container in self._containers.of_project(self._host.project):
             if container.name not in slots:
-                name = container.labels.get(_SERVICE_LABEL, container.name)
+                name = container.labels.get(SERVICE_LABEL, container.name)
                 found[name] = (*found.get(name, ()), container)
         return found
 
@@ -389,37 +377,10 @@ class ComposeDriver(Driver):
             return "none"
         model = with_workers(self._model(launch), roles, launch.placement)
         self._up(model, roles.workers, "--no-deps", "--pull", "never", check=check)
-        self._watch_workers(roles.workers, launch.stored.release.readiness.timeout_s, check)
+        watch_workers(
+            self._containers, self._host.project, roles.workers, launch.stored.release.readiness.timeout_s, check
+        )
         return ", ".join(roles.workers)
-
-    def _watch_workers(self, workers: Sequence[str], limit_s: float, check: Check) -> None:
-        begun = clock.monotonic()
-        restarts: dict[str, int] = {}
-        while True:
-            check()
-            present = {c.labels.get(_SERVICE_LABEL): c for c in self._containers.of_project(self._host.project)}
-            waiting = []
-            for name in workers:
-                container = present.get(name)
-                before = restarts.setdefault(name, container.restarts if container else 0)
-                reason = worker_trouble(container, before)
-                if reason == _STARTED_AGAIN and clock.monotonic() - begun < _NEXT_END_S:
-                    waiting.append(name)
-                    continue
-                late = clock.monotonic() - begun >= limit_s
-                if reason is None and container is not None and container.health == "starting":
-                    waiting.append(name)
-                    reason = f"not healthy within {limit_s:g} s" if late else None
-                if reason is not None:
-                    log = self._containers.log(container.name, _LOG_LINES) if container else ""
-                    raise Failed(
-                        f"the worker {name} does not stay up: {reason}",
-                        why=log or "it said nothing",
-                        hint="the last lines above are its own; everything went back to the release before",
-                    )
-            if not waiting and clock.monotonic() - begun >= _WORKERS_SETTLE_S:
-                return
-            clock.sleep(_LOOK_EVERY_S)
 
     def containers(self, role: str) -> list[Container]:
         return [
@@ -485,22 +446,6 @@ class ComposeDriver(Driver):
                 why=self._redact("\n".join(said[-15:])[-1500:]),
                 hint="the last line above is Docker's own reason",
             )
-
-
-def worker_trouble(container: Container | None, restarts_before: int) -> str | None:
-    """Say why a worker that was just started is no good, or None while nothing speaks against it.
-
-    One that runs this release already may have been restarted long ago; that is no trouble now.
-    """
-    if container is None:
-        return "it is gone"
-    if container.oom_killed:
-        return "it was killed for using more memory than it may (out of memory)"
-    if container.status in ("exited", "dead", "restarting"):
-        return f"it exited with code {container.exit_code}"
-    if container.restarts > restarts_before:
-        return _STARTED_AGAIN
-    return "its health check fails" if container.health == "unhealthy" else None
 
 
 def pull_failure(image: PinnedImage, said: str) -> Failed:

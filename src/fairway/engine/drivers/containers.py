@@ -10,9 +10,12 @@ from fairway.engine import docker
 from fairway.engine.contract.errors import Unreachable
 from fairway.engine.drivers import Container
 from fairway.engine.layout import Layout
+from fairway.engine.model import is_postgres
 from fairway.engine.process import Completed, run
 from fairway.engine.redact import Redactor
 
+#: What Compose says of each container that it makes.
+SERVICE_LABEL = "com.docker.compose.service"
 _DEFAULT_GRACE_S = 10.0
 
 
@@ -41,6 +44,18 @@ class Containers:
             raise self.unreachable(done)
         ids = done.stdout.split()
         return self.inspect(ids) if ids else []
+
+    def databases(self, project: str, service: str | None) -> list[Container]:
+        """Return the containers, running or not, that may be the application's database.
+
+        Those of ``service``; where none is named, those of an image that is PostgreSQL's.
+        Raises ``Unreachable`` when the daemon does not answer.
+        """
+        return [
+            one
+            for one in self.of_project(project)
+            if (one.labels.get(SERVICE_LABEL) == service if service else is_postgres(one.image))
+        ]
 
     def inspect(self, names: list[str]) -> list[Container]:
         """Return those of these containers that exist. Raises ``Unreachable`` when the daemon does not answer."""

@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from fairway.engine import docker
 from fairway.engine.contract.errors import Failed, Refused, Unreachable
+from fairway.engine.drivers.containers import SERVICE_LABEL
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.instances.runtime import BASE, DIRECTORY_VARIABLE, directory
 from fairway.engine.layout import Layout
@@ -209,7 +210,7 @@ class EdgeContainers:
         marks = {
             LABEL + "project": self._project,
             "com.docker.compose.project": self._project,
-            "com.docker.compose.service": name.replace(self._naming.edge, "fairway-edge"),
+            SERVICE_LABEL: name.replace(self._naming.edge, "fairway-edge"),
         }
         options = [
             *(f"--user={base.user}", f"--network={base.networks[0]}", "--entrypoint=haproxy"),
