@@ -2,166 +2,40 @@
 
 from __future__ import annotations
 
+import json
+
 from testbed.workspace import Workspace
-
-_LOCATION = '''\
-"""people have a location (expand)
-
-Revision ID: 0006
-"""
-
-from alembic import op
-
-revision = "0006"
-down_revision = "0005"
-
-
-def upgrade() -> None:
-    op.execute("ALTER TABLE people ADD COLUMN location text")
-    op.execute("UPDATE people SET location = 'London' WHERE full_name = 'Ada Lovelace'")
-'''
-
-_ALIKE = '''\
-"""no two people work the same hours
-
-Revision ID: 0007
-"""
-
-from alembic import op
-
-revision = "0007"
-down_revision = "{after}"
-
-
-def upgrade() -> None:
-    op.execute("CREATE UNIQUE INDEX people_hours ON people (hours_per_week)")
-'''
-
-_SLOW = '''\
-"""a table, slowly
-
-Revision ID: 0008
-"""
-
-from alembic import op
-
-revision = "0008"
-down_revision = "{after}"
-
-
-def upgrade() -> None:
-    op.execute("CREATE TABLE slowly_made (id integer)")
-    op.execute("SELECT pg_sleep({seconds})")
-'''
-
-_NOTE = '''\
-"""people have a note (expand)
-
-Revision ID: 0009
-"""
-
-from alembic import op
-
-revision = "0009"
-down_revision = "{after}"
-
-
-def upgrade() -> None:
-    op.execute("ALTER TABLE people ADD COLUMN note text")
-'''
-
 
 #: The migration that counts how often it is applied.
 COUNTED = "migrations/versions/0006_counted.py"
-_COUNTED = '''\
-"""each time this is applied is counted (expand)
 
-Revision ID: 0006
+_MIGRATION = '''\
+"""{title}
+
+Revision ID: {revision}
 """
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
-
-
-def upgrade() -> None:
-    op.execute("CREATE TABLE IF NOT EXISTS applications (at timestamptz NOT NULL DEFAULT now())")
-    op.execute("INSERT INTO applications DEFAULT VALUES")
-    op.execute("SELECT pg_sleep(0.5)")
-'''
-
-
-_REQUIRED = '''\
-"""everybody has a location (contract)
-
-Revision ID: 0010
-"""
-
-from alembic import op
-
-revision = "0010"
-down_revision = "0006"
-
-
-def upgrade() -> None:
-    op.execute("UPDATE people SET location = '' WHERE location IS NULL")
-    op.execute("ALTER TABLE people ALTER COLUMN location SET NOT NULL")
-'''
-
-_FORGOTTEN = '''\
-"""people have a nickname (expand)
-
-Revision ID: 0011
-"""
-
-from alembic import op
-
-revision = "0011"
-down_revision = "0010"
-
-
-def upgrade() -> None:
-    op.execute("ALTER TABLE people ADD COLUMN nickname text")
-'''
-
-_REMARK = '''\
-"""people have a remark, slowly (expand)
-
-Revision ID: 0012
-"""
-
-from alembic import op
-
-revision = "0012"
-down_revision = "0006"
-
-
-def upgrade() -> None:
-    op.execute("ALTER TABLE people ADD COLUMN remark text")
-    op.execute("SELECT pg_sleep(1)")
-'''
-
-_RENAMED = '''\
-"""people have a name (a word says that this expands, and it does not)
-
-Revision ID: 0013
-"""
-
-from alembic import op
-
-revision = "0013"
+revision = "{revision}"
 down_revision = "{after}"
 
 
 def upgrade() -> None:
-    op.execute("DO $$ BEGIN ALTER TABLE people RENAME COLUMN full_name TO name; END $$")
+{statements}
 '''
 
 
 def add_location(work: Workspace) -> str:
     """Add a column and show it: a migration that only expands the schema. Returns the commit."""
-    work.write("migrations/versions/0006_location.py", _LOCATION)
+    _migrate(
+        work,
+        "0006_location",
+        "people have a location (expand)",
+        "ALTER TABLE people ADD COLUMN location text",
+        "UPDATE people SET location = 'London' WHERE full_name = 'Ada Lovelace'",
+        after="0005",
+    )
     hours = '    Column("hours_per_week", Numeric, nullable=False),\n'
     work.edit("capakraken/schema.py", hours, hours + '    Column("location", String),\n')
     work.edit(
@@ -184,7 +58,15 @@ def count_migrations(work: Workspace) -> str:
 
     Applied once is a fact, then, that can be asked of the database; nothing else depends on it.
     """
-    work.write(COUNTED, _COUNTED)
+    _migrate(
+        work,
+        "0006_counted",
+        "each time this is applied is counted (expand)",
+        "CREATE TABLE IF NOT EXISTS applications (at timestamptz NOT NULL DEFAULT now())",
+        "INSERT INTO applications DEFAULT VALUES",
+        "SELECT pg_sleep(0.5)",
+        after="0005",
+    )
     return work.commit("Count how often it is applied")
 
 
@@ -210,7 +92,13 @@ def never_ready(work: Workspace) -> str:
 
 def migration_that_fails(work: Workspace, after: str = "0005") -> str:
     """Ship a migration that the data contradicts. Returns the commit."""
-    work.write("migrations/versions/0007_hours.py", _ALIKE.format(after=after))
+    _migrate(
+        work,
+        "0007_hours",
+        "no two people work the same hours",
+        "CREATE UNIQUE INDEX people_hours ON people (hours_per_week)",
+        after=after,
+    )
     return work.commit("No two people work the same hours")
 
 
@@ -252,25 +140,51 @@ def fails_for_visitors(work: Workspace) -> str:
 
 def slow_migration(work: Workspace, seconds: int, after: str = "0005") -> str:
     """Ship a migration that takes its time and then adds a table. Returns the commit."""
-    work.write("migrations/versions/0008_slow.py", _SLOW.format(seconds=seconds, after=after))
+    _migrate(
+        work,
+        "0008_slow",
+        "a table, slowly",
+        "CREATE TABLE slowly_made (id integer)",
+        f"SELECT pg_sleep({seconds})",
+        after=after,
+    )
     return work.commit("Add a table, slowly")
 
 
 def altered_table(work: Workspace, after: str = "0005") -> str:
     """Ship a migration that needs a lock that nobody else may have. Returns the commit."""
-    work.write("migrations/versions/0009_note.py", _NOTE.format(after=after))
+    _migrate(
+        work,
+        "0009_note",
+        "people have a note (expand)",
+        "ALTER TABLE people ADD COLUMN note text",
+        after=after,
+    )
     return work.commit("Add a column")
 
 
 def require_location(work: Workspace) -> str:
     """Require a value of the column that :func:`add_location` added, which code from before it does not write."""
-    work.write("migrations/versions/0010_location_required.py", _REQUIRED)
+    _migrate(
+        work,
+        "0010_location_required",
+        "everybody has a location (contract)",
+        "UPDATE people SET location = '' WHERE location IS NULL",
+        "ALTER TABLE people ALTER COLUMN location SET NOT NULL",
+        after="0006",
+    )
     return work.commit("Everybody has a location")
 
 
 def idle_migrator(work: Workspace) -> str:
     """Ship a migration that the migrator's image does not apply, whatever its exit code says. Returns the commit."""
-    work.write("migrations/versions/0011_forgotten.py", _FORGOTTEN)
+    _migrate(
+        work,
+        "0011_forgotten",
+        "people have a nickname (expand)",
+        "ALTER TABLE people ADD COLUMN nickname text",
+        after="0010",
+    )
     migrate = '"python", "-m", "capakraken", "migrate"]\n\nFROM'
     work.edit("Dockerfile.prod", migrate, '"python", "-c", "print(\'no migration to apply\')"]\n\nFROM')
     return work.commit("Migrate with an empty engine")
@@ -278,12 +192,32 @@ def idle_migrator(work: Workspace) -> str:
 
 def holds_a_lock(work: Workspace) -> str:
     """Ship, after :func:`add_location`, a migration that keeps everybody from a table for a second."""
-    work.write("migrations/versions/0012_remark.py", _REMARK)
+    _migrate(
+        work,
+        "0012_remark",
+        "people have a remark, slowly (expand)",
+        "ALTER TABLE people ADD COLUMN remark text",
+        "SELECT pg_sleep(1)",
+        after="0006",
+    )
     return work.commit("Add a column, and take a second over it")
 
 
 def renames_in_secret(work: Workspace, after: str) -> str:
     """Ship a migration that no text tells to break the release before, and somebody's word that it does not."""
-    work.write("migrations/versions/0013_name.py", _RENAMED.format(after=after))
+    _migrate(
+        work,
+        "0013_name",
+        "people have a name (a word says that this expands, and it does not)",
+        "DO $$ BEGIN ALTER TABLE people RENAME COLUMN full_name TO name; END $$",
+        after=after,
+    )
     work.edit("capakraken/schema.py", 'Column("full_name", String', 'Column("name", String')
     return work.commit("People have a name")
+
+
+def _migrate(work: Workspace, name: str, title: str, *statements: str, after: str) -> None:
+    """Write a migration of these SQL statements; the four figures that its name begins with are its revision."""
+    lines = "\n".join(f"    op.execute({json.dumps(one)})" for one in statements)
+    text = _MIGRATION.format(title=title, revision=name[:4], after=after, statements=lines)
+    work.write(f"migrations/versions/{name}.py", text)
