@@ -1,0 +1,7 @@
+"""The routes, a module for each page: HTML for people, JSON under ``/api`` for programs."""
+
+from __future__ import annotations
+
+from fairway.dashboard.pages import events, overview
+
+ROUTERS = (overview.router, events.router)
