@@ -83,9 +83,8 @@ def card(sight: Sight, promote_from: str | None) -> EnvironmentCard:
     seen = glance(sight.environment, status)
     serving = status["serving"] or {}
     # The lock and the drift are shown apart.
-    shown = {f"drift: {line}" for line in status["drift"]} | {
-        locked_words(status["locked"]) if status.get("locked") else ""
-    }
+    locked = locked_words(status["locked"]) if status.get("locked") else None
+    shown = {locked, *(f"drift: {line}" for line in status["drift"])}
     return EnvironmentCard(
         environment=sight.environment,
         state=_state(sight, empty=not sight.entries and not serving, trouble=seen.trouble),
