@@ -10,7 +10,7 @@ from fairway.engine.contract.protocol import Operation
 from tests.unit.dashboard.hosts import Host, dashboard, status
 from tests.unit.observe.records import entry, tag
 
-_LIST = {
+LIST = {
     "backups": [
         {
             "id": "20260630-110000-000000",
@@ -33,7 +33,7 @@ def _failed(**args: Any) -> dict[str, Any]:
 
 def test_backups_with_their_drills_and_what_a_host_warns_of(tmp_path: Path) -> None:
     staging, production = Host(), Host()
-    staging.answers[Operation.BACKUP_LIST] = _LIST
+    staging.answers[Operation.BACKUP_LIST] = LIST
     staging.answers[Operation.STATUS] = status(backups={"warnings": ["overdue: fairway backup create <environment>"]})
     drill = {"n": 4, **entry(0.5, "drill", "a", "failed", error={"what": "a table has fewer rows"})}
     staging.entries = [*staging.entries, {**drill, "tag": None, "backup": "20260630-110000-000000"}]
@@ -51,7 +51,7 @@ def test_backups_with_their_drills_and_what_a_host_warns_of(tmp_path: Path) -> N
 def test_hosts_are_not_asked_again_for_every_look(tmp_path: Path) -> None:
     hosts = {"staging": Host(), "production": Host()}
     for host in hosts.values():
-        host.answers[Operation.BACKUP_LIST] = _LIST
+        host.answers[Operation.BACKUP_LIST] = LIST
     with dashboard(tmp_path, hosts) as client:
         for _ in range(3):
             client.get("/backups")
