@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import backup, distance, endurance, footprint, gate, growth, guardrails, side_by_side
+from benchmarks import backup, dashboard, distance, endurance, footprint, gate, growth, guardrails, side_by_side
 from benchmarks.contestants import Contestant, FairwayWay, RolloutWay, ShellWay
 from benchmarks.releases import DRAIN_S, make_release
 from benchmarks.report import Section, render
@@ -47,6 +47,7 @@ _PARTS: dict[str, Callable[[_Run], Section]] = {
     "footprint": lambda run: footprint.watch(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "proof": lambda run: gate.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "backup": lambda run: backup.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+    "dashboard": lambda run: dashboard.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "growth": lambda run: growth.compare(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
 }
 # What needs no host.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,28 +26,35 @@ _Times = dict[tuple[str, str], list[float]]
 
 def compare(work: Workspace, *, rounds: int) -> Section:
     """Time ``status``, ``history``, a deployment and the rollback from it on two new hosts, in turn."""
-    try:
-        for name in _PASTS:
-            work.bed.add_host(name)
-            work.add_environment(name, name)
-        keeping = {name: {"retention": _KEEP_ALL} for name in _PASTS}
-        work.configure(environments=keeping)
-        work.commit("Two more environments")
+    with two_pasts(work, _PASTS):
         base, *others = [make_release(work, f"Growth {number}") for number in range(3)]
         for name, count in _PASTS.items():
             say(f"{name}: a host with a past of {count} deployments")
-            _prepare(work, name, count, [*others, base])
+            give_past(work, name, count, [*others, base])
         times = _measure(work, base, others, rounds)
         return _section(times, rounds, {name: _record(work, name) for name in _PASTS})
+
+
+@contextmanager
+def two_pasts(work: Workspace, names: Iterable[str]) -> Iterator[None]:
+    """Have environments more, each with a new host, that keep all of their past."""
+    try:
+        for name in names:
+            work.bed.add_host(name)
+            work.add_environment(name, name)
+        work.configure(environments={name: {"retention": _KEEP_ALL} for name in names})
+        work.commit("Two more environments")
+        yield
     finally:
-        for name in _PASTS:
+        for name in names:
             work.drop_environment(name)
             if name in work.bed.hosts:
                 work.bed.remove_host(name)
         work.commit("One environment again")
 
 
-def _prepare(work: Workspace, name: str, count: int, tags: list[str]) -> None:
+def give_past(work: Workspace, name: str, count: int, tags: list[str]) -> None:
+    """Prepare a host with so many invented deployments and these real ones after them."""
     work.prepare_host(name)
     work.fairway("bootstrap", name)
     work.fairway("deploy", name, tags[-1])
