@@ -106,7 +106,9 @@ TIMEOUT_S = 5.0
 def read_ending(result: Mapping[str, Any] | FairwayError, entries: tuple[Mapping[str, Any], ...]) -> Ending:
     """Return how a deployment ended by its journal's last line, or by what kept that from being heard."""
     if isinstance(result, FairwayError):
-        return Ending(Outcome.UNKNOWN, datetime.now(UTC), error=result, entries=entries)
+        # By the host's clock, as far as it was heard: this machine's may be another.
+        heard = [at for at in (read_time(entry.get("at")) for entry in entries) if at is not None]
+        return Ending(Outcome.UNKNOWN, heard[-1] if heard else datetime.now(UTC), error=result, entries=entries)
     error, seconds = result.get("error"), result.get("seconds")
     return Ending(
         outcome=Outcome(result.get("outcome", Outcome.UNKNOWN.value)),

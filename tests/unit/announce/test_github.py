@@ -33,6 +33,11 @@ def service(double: GitHubDouble) -> Iterator[Received]:
         yield received
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairway.announce.service._WAIT_S", 0.0)
+
+
 def _environ(url: str, **changes: str) -> dict[str, str]:
     return {
         "GITHUB_TOKEN": GitHubDouble.token,
