@@ -6,15 +6,19 @@ https://docs.github.com/rest/commits/statuses.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from fairway.announce.model import Deployment, Ending, Kind
 from fairway.announce.service import Service, address
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.protocol import Outcome
+
+T = TypeVar("T", bound="GitHub")
 
 _API = "https://api.github.com"
 # An unknown version is refused; this one is supported for as long as GitHub has announced no other way.
@@ -47,6 +51,15 @@ _COMMIT_STATES = {
 
 def from_environ(environ: Mapping[str, str], config: Config) -> GitHub | None:
     """Return who tells GitHub, when there is a token and a repository. Raises ``Invalid`` for ones that cannot be."""
+    return _made(environ, GitHub)
+
+
+def followed_from_environ(environ: Mapping[str, str], config: Config) -> FollowedGitHub | None:
+    """Return who tells GitHub how a deployment ended that another process has told of."""
+    return _made(environ, FollowedGitHub)
+
+
+def _made(environ: Mapping[str, str], kind: type[T]) -> T | None:
     token = (environ.get("FAIRWAY_GITHUB_TOKEN") or environ.get("GITHUB_TOKEN") or "").strip()
     repository = environ.get("GITHUB_REPOSITORY", "").strip()
     if not token or not repository:
@@ -56,7 +69,7 @@ def from_environ(environ: Mapping[str, str], config: Config) -> GitHub | None:
     if not token.isascii() or not token.isprintable():
         raise Invalid("the token is not one line of printable characters")
     api = address(environ.get("GITHUB_API_URL") or _API, "GITHUB_API_URL")
-    return GitHub(api, repository, token, log_url=_run(environ, repository))
+    return kind(api, repository, token, log_url=_run(environ, repository))
 
 
 def _run(environ: Mapping[str, str], repository: str) -> str | None:
@@ -152,6 +165,49 @@ class GitHub:
         if target := self._log_url or deployment.url:
             document["target_url"] = target
         service.state(f"{self._path}/statuses/{deployment.commit}", document, to="set the commit's status")
+
+
+class FollowedGitHub(GitHub):
+    """Tells how a deployment ended that another process began, and could not see to its end.
+
+    Only one that GitHub still believes to go on: what has been said of others stands.
+    """
+
+    def begun(self, deployment: Deployment) -> None:
+        """Find what the other process has said of the deployment."""
+        query = urlencode({"sha": deployment.commit, "environment": deployment.environment, "per_page": 30})
+        with self._open() as service:
+            found = service.get(f"{self._path}/deployments?{query}", to="list the deployments")
+            number = next((one["id"] for one in _objects(found) if _identity(one) == deployment.id), None)
+            if isinstance(number, int) and self._goes_on(service, number):
+                self._number = number
+
+    def ended(self, deployment: Deployment, ending: Ending) -> None:
+        """Say how it ended, if it is one of those."""
+        if self._number is not None:
+            super().ended(deployment, ending)
+
+    def _goes_on(self, service: Service, number: int) -> bool:
+        path = f"{self._path}/deployments/{number}/statuses?per_page=30"
+        statuses = _objects(service.get(path, to="list the deployment's statuses"))
+        newest = max(statuses, key=lambda one: str(one.get("created_at")), default={"state": "pending"})
+        return newest.get("state") in ("in_progress", "queued", "pending")
+
+
+def _objects(document: Any) -> list[dict[str, Any]]:
+    return [one for one in document if isinstance(one, dict) and "id" in one] if isinstance(document, list) else []
+
+
+def _identity(answer: Mapping[str, Any]) -> str | None:
+    """Return by which id a host knows a deployment of GitHub's; None for one that Fairway has not made."""
+    payload = answer.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return None
+    own = payload.get("fairway") if isinstance(payload, dict) else None
+    return str(own.get("deployment")) if isinstance(own, dict) else None
 
 
 def _each(*tell: Callable[[], None]) -> None:

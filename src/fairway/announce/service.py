@@ -56,23 +56,27 @@ class Service:
         ``to`` completes "to ...": "create a deployment". Goes a second time only where the
         first did not come to a connection. Raises ``FairwayError``.
         """
-        return self._post(path, document, to, frozenset())
+        return self._ask("POST", path, document, to, frozenset())
 
     def state(self, path: str, document: Mapping[str, Any], *, to: str) -> Any:
         """Do as :meth:`create` does for what may be said twice: a service that fails by itself is asked again."""
-        return self._post(path, document, to, _SOON_OVER)
+        return self._ask("POST", path, document, to, _SOON_OVER)
 
-    def _post(self, path: str, document: Mapping[str, Any], to: str, again: frozenset[int]) -> Any:
+    def get(self, path: str, *, to: str) -> Any:
+        """Return a document. Raises ``FairwayError``."""
+        return self._ask("GET", path, None, to, _SOON_OVER)
+
+    def _ask(self, method: str, path: str, document: Mapping[str, Any] | None, to: str, again: frozenset[int]) -> Any:
         import httpx
 
         try:
             try:
-                status, body = self._exchange(path, document)
+                status, body = self._exchange(method, path, document)
             except httpx.ConnectError:
                 status, body = None, b""
             if status is None or status in again:
                 time.sleep(_WAIT_S)
-                status, body = self._exchange(path, document)
+                status, body = self._exchange(method, path, document)
         except httpx.TimeoutException:
             raise Unreachable(f"no answer within {TIMEOUT_S:g} s, to {to}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -84,9 +88,9 @@ class Service:
         except ValueError:
             raise Failed(f"gave an answer that is not JSON, to {to}") from None
 
-    def _exchange(self, path: str, document: Mapping[str, Any]) -> tuple[int, bytes]:
+    def _exchange(self, method: str, path: str, document: Mapping[str, Any] | None) -> tuple[int, bytes]:
         deadline, body = time.monotonic() + TIMEOUT_S, b""
-        with self._client.stream("POST", f"{self._url}/{path}", json=dict(document)) as response:
+        with self._client.stream(method, f"{self._url}/{path}", json=document) as response:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _MAX_ANSWER_BYTES or time.monotonic() > deadline:

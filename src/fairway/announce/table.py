@@ -21,6 +21,9 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("traces", traces.from_environ),
 )
 
+#: Who is told how a deployment ended that another process began: ``fairway attach`` and ``cancel`` see it end.
+FOLLOWING: tuple[tuple[str, Maker], ...] = (("GitHub", github.followed_from_environ),)
+
 
 def announcements(
     config: Config,

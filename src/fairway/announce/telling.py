@@ -47,6 +47,11 @@ class Announcements:
         self._entries: list[Mapping[str, Any]] = []
         self._deployment: Deployment | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self._tellers)
+
     def hear(self, document: Mapping[str, Any]) -> None:
         """Take note of an event; the one by which a host accepts the deployment is told at once."""
         entry = document.get("entry")

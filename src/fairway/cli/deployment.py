@@ -6,11 +6,11 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairway.announce import announcements
+from fairway.announce import FOLLOWING, Announcements, announcements
 from fairway.cli import summary
 from fairway.cli.context import open_archive, open_engine, open_sources, sources_of, whoami
 from fairway.cli.output import print_json, print_table, stdout
@@ -80,13 +80,8 @@ def conduct(
     if options.planning:
         return _conducted(target, engine, progress, progress.event, operation, options, args)
     telling = announcements(config, target, progress.notice)
-
-    def hear(document: dict[str, Any]) -> None:
-        progress.event(document)
-        telling.hear(document)
-
     try:
-        result = _conducted(target, engine, progress, hear, operation, options, args)
+        result = _conducted(target, engine, progress, _heard_by(progress, telling), operation, options, args)
     except FairwayError as error:
         summary.add(summary.timeline(progress, target.name, error))
         telling.ended(error)
@@ -94,6 +89,37 @@ def conduct(
     summary.add(summary.timeline(progress, target.name, result))
     telling.ended(result)
     return result
+
+
+def follow(
+    config: Config,
+    target: Environment,
+    engine: EngineSession,
+    progress: Progress,
+    operation: Operation,
+    **args: Any,
+) -> dict[str, Any]:
+    """Follow, or cancel, what another process has begun; return the journal's last line.
+
+    Whoever was told there that it began, and by nobody how it ended, is told here.
+    """
+    telling = announcements(config, target, progress.notice, makers=FOLLOWING)
+    result = engine.call(operation, _heard_by(progress, telling), **args)
+    if result.get("outcome") == Outcome.UNCHANGED.value and telling.wanted:
+        # Nothing runs to be cancelled. Maybe it was until a moment ago, and who began it was ended before that.
+        with suppress(FairwayError):
+            telling.ended(engine.call(Operation.FOLLOW, telling.hear))
+    else:
+        telling.ended(result)
+    return result
+
+
+def _heard_by(progress: Progress, telling: Announcements) -> OnEvent:
+    def hear(document: dict[str, Any]) -> None:
+        progress.event(document)
+        telling.hear(document)
+
+    return hear
 
 
 def _conducted(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
@@ -78,10 +79,10 @@ class Received:
 
 @contextmanager
 def serve(answer: Callable[[str, Mapping[str, str], bytes], Answer]) -> Iterator[Received]:
-    """Answer POST requests on a port of this machine."""
+    """Answer requests on a port of this machine; one without a body is a GET."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_GET(self) -> None:
             headers = {key.lower(): value for key, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", "0")))
             received.requests.append((self.path, headers, body))
@@ -90,6 +91,8 @@ def serve(answer: Callable[[str, Mapping[str, str], bytes], Answer]) -> Iterator
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        do_POST = do_GET
 
         def log_message(self, *said: Any) -> None:
             pass
@@ -113,6 +116,9 @@ class GitHubDouble:
         self.heard: list[tuple[str, dict[str, Any]]] = []
         #: What it refuses, by the kind of a body: each answer is given once, the last for ever.
         self.refusing: dict[str, list[Answer]] = {}
+        #: The deployments and the statuses of 4711 that it has, as it lists them.
+        self.deployments: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
 
     def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer as GitHub does."""
@@ -121,6 +127,8 @@ class GitHubDouble:
         assert headers["accept"] == "application/vnd.github+json"
         assert headers["x-github-api-version"] == "2022-11-28"
         assert headers["user-agent"]
+        if not body:
+            return 200, json.dumps(self._list(urlsplit(path))).encode()
         kind = next((name for name, (pattern, _) in BODIES.items() if re.fullmatch(pattern, path)), "")
         if not kind:
             return 404, b'{"message": "Not Found"}'
@@ -132,3 +140,16 @@ class GitHubDouble:
             return refusals.pop(0) if len(refusals) > 1 else refusals[0]
         self.heard.append((kind, document))
         return 201, json.dumps({"id": 4711, "statuses_url": "https://api.github.com/..."}).encode()
+
+    def _list(self, url: SplitResult) -> list[dict[str, Any]]:
+        asked = parse_qs(url.query, strict_parsing=True)
+        if url.path == "/repos/acme/capakraken/deployments/4711/statuses":
+            assert set(asked) <= {"per_page", "page"}
+            return self.statuses
+        assert url.path == "/repos/acme/capakraken/deployments"
+        assert set(asked) <= {"sha", "ref", "task", "environment", "per_page", "page"}
+        return [
+            one
+            for one in self.deployments
+            if one["sha"] == asked["sha"][0] and one["environment"] == asked["environment"][0]
+        ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from fairway.announce import Ending, Kind
-from fairway.announce.github import GitHub, from_environ
+from fairway.announce.github import GitHub, followed_from_environ, from_environ
 from fairway.announce.model import read_ending
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid, Unreachable
@@ -190,3 +191,49 @@ def test_a_token_of_ones_own_goes_before_that_of_the_workflow(double: GitHubDoub
 def test_a_token_goes_nowhere_but_to_an_address_that_is_one(changes: dict[str, str], what: str) -> None:
     with pytest.raises(Invalid, match=what):
         from_environ(_environ("https://api.github.example", **changes), CONFIG)
+
+
+# -- one that another process has begun
+
+
+def _begun_before(double: GitHubDouble, *states: str, **changes: Any) -> None:
+    made = {
+        "id": 4711,
+        "sha": COMMIT,
+        "environment": "production",
+        "payload": {"fairway": {"deployment": deployment().id}},
+        **changes,
+    }
+    others = [{**made, "id": 1, "payload": {}}, {**made, "id": 2, "payload": "web"}, {**made, "id": 3, "payload": None}]
+    double.deployments = [*others, made]
+    double.statuses = [
+        {"id": number, "state": state, "created_at": f"2026-01-31T12:00:{number:02}Z"}
+        for number, state in enumerate(states)
+    ][::-1]
+
+
+def _follow(url: str) -> None:
+    announcer = followed_from_environ(_environ(url), CONFIG)
+    assert announcer is not None
+    announcer.begun(deployment())
+    announcer.ended(deployment(), _end("cancelled", error=ERROR))
+
+
+@pytest.mark.parametrize(
+    "payload", [{"fairway": {"deployment": deployment().id}}, json.dumps({"fairway": {"deployment": deployment().id}})]
+)
+def test_who_sees_it_end_says_so_for_who_began_it(double: GitHubDouble, service: Received, payload: Any) -> None:
+    _begun_before(double, "in_progress", payload=payload)
+    _follow(service.url)
+    assert [(kind, document["state"]) for kind, document in double.heard] == [
+        ("deployment status", "inactive"),
+        ("commit status", "error"),
+    ]
+
+
+def test_one_that_has_been_told_to_its_end_stays_as_it_is(double: GitHubDouble, service: Received) -> None:
+    _begun_before(double, "in_progress", "success")
+    _follow(service.url)
+    _begun_before(double, "in_progress", payload={"fairway": {"deployment": "20250101-120000-000000"}})
+    _follow(service.url)
+    assert double.heard == []
