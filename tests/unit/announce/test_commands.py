@@ -13,8 +13,8 @@ from fairway.config import Config
 from fairway.engine.contract.errors import Refused, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.remote.session import EngineSession
+from testbed.announced import GitHubDouble, Received, serve
 from tests.unit.announce.records import COMMIT, accepted, deployment, ended, event, step
-from tests.unit.announce.services import GitHubDouble, Received, serve
 
 HOST = {"hosts": ["deploy@host.example"], "deploy_path": "/opt/capakraken", "port": 3000}
 CONFIG = Config.model_validate(

@@ -13,8 +13,8 @@ from fairway.announce.github import GitHub, followed_from_environ, from_environ
 from fairway.announce.model import read_ending
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid, Unreachable
+from testbed.announced import GitHubDouble, Received, serve
 from tests.unit.announce.records import COMMIT, RELEASE, TAG, deployment, ended
-from tests.unit.announce.services import GitHubDouble, Received, serve
 
 CONFIG = Config.model_validate(
     {"project": "capakraken", "images": {"app": "r.example/acme/app", "migrator": "r.example/acme/migrator"}}

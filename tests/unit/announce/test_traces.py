@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from fairway.announce import Ending
 from fairway.announce.model import read_ending
 from fairway.announce.traces import Traces, from_environ
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid, Unreachable
+from testbed.announced import Collector, Received, attributes, serve
 from tests.unit.announce.records import COMMIT, accepted, deployment, ended, step
-from tests.unit.announce.services import Answer, Received, serve
 
 CONFIG = Config.model_validate(
     {"project": "capakraken", "images": {"app": "r.example/acme/app", "migrator": "r.example/acme/migrator"}}
@@ -37,30 +35,6 @@ BADLY = [
     {"at": "2026-01-31T12:00:06.000Z", "kind": "step", "step": "start", "mark": "undone", "message": "stopped green"},
     {"at": "2026-01-31T12:00:07.000Z", "kind": "step", "step": "pull", "mark": "failed", "message": "undo: no disk"},
 ]
-
-
-class Collector:
-    """Takes what an OTLP exporter sends."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.headers: Mapping[str, str] = {}
-        self.resource: dict[str, Any] = {}
-        self.spans: dict[str, Any] = {}
-
-    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        assert (path, headers["content-type"]) == ("/v1/traces", "application/x-protobuf")
-        self.headers = headers
-        if headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
-        self.resource = _attributes(resource.resource)
-        self.spans = {span.name: span for scope in resource.scope_spans for span in scope.spans}
-        return self.status, b""
-
-
-def _attributes(one: Any) -> dict[str, Any]:
-    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in one.attributes}
 
 
 @pytest.fixture
@@ -97,14 +71,14 @@ def test_a_deployment_is_a_trace_with_the_hosts_own_times(collector: Collector, 
     assert (root.parent_span_id, verify.parent_span_id) == (b"", root.span_id)
     assert [span.start_time_unix_nano - NOON for span in (root, verify, switch)] == [0, 1_000_000_000, 2_000_000_000]
     assert [span.end_time_unix_nano - NOON for span in (root, verify)] == [9_000_000_000, 1_250_000_000]
-    told = _attributes(root)
+    told = attributes(root)
     assert told["deployment.environment.name"] == "production"
     assert told["deployment.status"] == "succeeded"
     assert told["deployment.id"] == "20260131-120000-000000"
     assert told["vcs.ref.head.revision"] == COMMIT
     assert told["cicd.pipeline.result"] == "success"
-    assert _attributes(switch)["cicd.pipeline.task.name"] == "switch"
-    assert _attributes(switch)["cicd.pipeline.task.run.result"] == "success"
+    assert attributes(switch)["cicd.pipeline.task.name"] == "switch"
+    assert attributes(switch)["cicd.pipeline.task.run.result"] == "success"
     assert collector.resource["service.name"] == "fairway"
 
 
@@ -113,11 +87,11 @@ def test_the_step_that_failed_has_the_reason(collector: Collector, service: Rece
     root, verify, ready = (collector.spans[name] for name in ("promote production", "verify", "ready"))
     for span in (root, ready):
         assert (span.status.code, span.status.message) == (2, "the release was not ready: 503: no database")
-        assert _attributes(span)["error.type"] == "Failed"
+        assert attributes(span)["error.type"] == "Failed"
     assert verify.status.code == 0
-    assert _attributes(ready)["cicd.pipeline.task.run.result"] == "failure"
-    assert [_attributes(event)["fairway.message"] for event in ready.events] == ["answered 503"]
-    assert [(event.name, *_attributes(event).values()) for event in root.events] == [
+    assert attributes(ready)["cicd.pipeline.task.run.result"] == "failure"
+    assert [attributes(event)["fairway.message"] for event in ready.events] == ["answered 503"]
+    assert [(event.name, *attributes(event).values()) for event in root.events] == [
         ("undone", "start", "stopped green"),
         ("not undone", "pull", "no disk"),
     ]
@@ -126,15 +100,15 @@ def test_the_step_that_failed_has_the_reason(collector: Collector, service: Rece
 def test_one_that_was_cancelled_is_no_error(collector: Collector, service: Received) -> None:
     _send(_traces(service), ended("cancelled", error={**ERROR, "exit_code": 130}), BADLY)
     assert {span.status.code for span in collector.spans.values()} == {0}
-    assert _attributes(collector.spans["ready"])["cicd.pipeline.task.run.result"] == "cancellation"
+    assert attributes(collector.spans["ready"])["cicd.pipeline.task.run.result"] == "cancellation"
 
 
 def test_what_was_heard_of_one_that_was_lost_sight_of_is_sent(collector: Collector, service: Received) -> None:
     _send(_traces(service), Unreachable("production cannot be reached"), BADLY[:5])
     root, ready = collector.spans["promote production"], collector.spans["ready"]
     assert root.end_time_unix_nano == ready.end_time_unix_nano == NOON + 3_500_000_000
-    assert (root.status.code, _attributes(root)["cicd.pipeline.result"]) == (2, "error")
-    assert _attributes(ready)["cicd.pipeline.task.run.result"] == "error"
+    assert (root.status.code, attributes(root)["cicd.pipeline.result"]) == (2, "error")
+    assert attributes(ready)["cicd.pipeline.task.run.result"] == "error"
 
 
 def test_a_step_that_a_lost_engine_left_is_there_twice(collector: Collector, service: Received) -> None:
@@ -155,7 +129,7 @@ def test_it_is_a_part_of_the_pipelines_own_trace(collector: Collector, service: 
     root = collector.spans["promote production"]
     assert root.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
     assert root.parent_span_id.hex() == "b7ad6b7169203331"
-    told = _attributes(root)
+    told = attributes(root)
     assert told["vcs.repository.url.full"] == "https://github.example/acme/capakraken"
     assert told["cicd.pipeline.run.url.full"] == "https://github.example/acme/capakraken/actions/runs/77"
 
@@ -221,6 +195,7 @@ def test_a_protocol_that_is_not_spoken_is_refused() -> None:
 _WITHOUT = """
 import sys
 sys.modules["opentelemetry"] = None
+from testbed.announced import Collector, Received, attributes, serve
 from tests.unit.announce.records import deployment
 from fairway.announce.traces import Traces
 from fairway.engine.contract.errors import Failed

@@ -1,7 +1,8 @@
-"""Services on this machine that take what is announced: GitHub's interface as it is documented, and any other."""
+"""Services on this machine that are told of deployments: GitHub, as far as it is documented, and a collector."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import threading
@@ -153,3 +154,35 @@ class GitHubDouble:
             for one in self.deployments
             if one["sha"] == asked["sha"][0] and one["environment"] == asked["environment"][0]
         ]
+
+
+class Collector:
+    """Takes what an OTLP exporter sends, as an OpenTelemetry collector does: the newest trace by its spans' names."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: Mapping[str, str] = {}
+        self.resource: dict[str, Any] = {}
+        self.spans: dict[str, Any] = {}
+        #: Every trace that came, in order.
+        self.traces: list[dict[str, Any]] = []
+
+    def answer(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Take a trace."""
+        # A part of what only who asks for traces has installed.
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        assert (path, headers["content-type"]) == ("/v1/traces", "application/x-protobuf")
+        self.headers = headers
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+        self.resource = attributes(resource.resource)
+        self.spans = {span.name: span for scope in resource.scope_spans for span in scope.spans}
+        self.traces.append(self.spans)
+        return self.status, b""
+
+
+def attributes(one: Any) -> dict[str, Any]:
+    """Return the attributes of a span, an event or a resource."""
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in one.attributes}
