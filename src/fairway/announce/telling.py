@@ -73,11 +73,19 @@ class Announcements:
             ending = read_ending(result, tuple(self._entries))
             for teller in self._tellers:
                 teller.end(ending)
-            deadline = time.monotonic() + self._patience_s
-            problems += [problem for teller in self._tellers for problem in teller.problems(deadline)]
+            self._wait()
+            problems += [problem for teller in self._tellers for problem in teller.problems]
         unchanged = isinstance(result, Mapping) and result.get("outcome") == Outcome.UNCHANGED.value
         if problems and not unchanged:
             self._notice(f"not told: {'; '.join(problems)}")
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + self._patience_s
+        try:
+            for teller in self._tellers:
+                teller.join(deadline)
+        except KeyboardInterrupt:
+            return  # the deployment has ended: somebody does not want to wait for this
 
     def _read(self, entry: Mapping[str, Any]) -> Deployment:
         kind = Kind(entry["action"]) if entry.get("action") in _KINDS else Kind.DEPLOY
@@ -105,28 +113,29 @@ class _Teller:
         self._announcer = announcer
         self._endings: SimpleQueue[Ending] = SimpleQueue()
         self._found: list[str] = []
-        self._thread: threading.Thread | None = None
+        # A thread that was waited for in vain does not know afterwards whether it lives (bpo-45274).
+        self._done = threading.Event()
 
     def begin(self, deployment: Deployment) -> None:
-        self._thread = threading.Thread(target=self._run, args=(deployment,), daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, args=(deployment,), daemon=True).start()
 
     def end(self, ending: Ending) -> None:
         self._endings.put(ending)
 
-    def problems(self, deadline: float) -> list[str]:
-        """Wait for it until then; return what it could not tell."""
-        thread = self._thread
-        if thread is None:
-            return []
-        thread.join(max(0.0, deadline - time.monotonic()))
-        late = [f"{self._announcer.name} (no answer in time)"] if thread.is_alive() else []
-        return late or self._found[:1]
+    def join(self, deadline: float) -> None:
+        """Wait for its end, until then."""
+        self._done.wait(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def problems(self) -> list[str]:
+        """The first of what it could not tell."""
+        return self._found[:1] if self._done.is_set() else [f"{self._announcer.name} (no answer in time)"]
 
     def _run(self, deployment: Deployment) -> None:
         self._attempt(lambda: self._announcer.begun(deployment))
         ending = self._endings.get()
         self._attempt(lambda: self._announcer.ended(deployment, ending))
+        self._done.set()
 
     def _attempt(self, tell: Callable[[], None]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -102,3 +103,24 @@ def test_a_service_that_does_not_answer_keeps_nobody() -> None:
     assert time.monotonic() - begun < 5
     assert len(listener.heard) == 2
     never.set()
+
+
+def test_who_does_not_want_to_wait_for_it_does_not_interrupt_the_deployment_that_has_ended() -> None:
+    never = threading.Event()
+    told = 0
+
+    def interrupt_at_the_end() -> None:
+        nonlocal told
+        told += 1
+        if told == 2:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            never.wait(60)
+
+    # A job in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = _told(Listener(interrupt_at_the_end), patience_s=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        never.set()
+    assert said == ["not told: Listener (no answer in time)"]
