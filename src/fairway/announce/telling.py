@@ -132,10 +132,12 @@ class _Teller:
         return self._found[:1] if self._done.is_set() else [f"{self._announcer.name} (no answer in time)"]
 
     def _run(self, deployment: Deployment) -> None:
-        self._attempt(lambda: self._announcer.begun(deployment))
-        ending = self._endings.get()
-        self._attempt(lambda: self._announcer.ended(deployment, ending))
-        self._done.set()
+        try:
+            self._attempt(lambda: self._announcer.begun(deployment))
+            ending = self._endings.get()
+            self._attempt(lambda: self._announcer.ended(deployment, ending))
+        finally:
+            self._done.set()
 
     def _attempt(self, tell: Callable[[], None]) -> None:
         try:
