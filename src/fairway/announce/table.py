@@ -40,7 +40,7 @@ def announcements(
         try:
             announcer = make(environ, config)
         except FairwayError as error:
-            problems.append(f"{name}: {error.what}{f' ({error.hint})' if error.hint else ''}")
+            problems.append(f"{name} ({error.what}{f': {error.hint}' if error.hint else ''})")
             continue
         if announcer is not None:
             announcers.append(announcer)

@@ -11,7 +11,6 @@ from typing import Any
 
 from fairway.announce.model import Announcer, Deployment, Ending, Kind, read_ending, read_time
 from fairway.engine.contract.errors import FairwayError
-from fairway.engine.contract.protocol import Outcome
 
 #: How long a command waits, once its deployment has ended, for what is still being told.
 PATIENCE_S = 10.0
@@ -55,7 +54,8 @@ class Announcements:
     def hear(self, document: Mapping[str, Any]) -> None:
         """Take note of an event; the one by which a host accepts the deployment is told at once."""
         entry = document.get("entry")
-        if not self._tellers or document.get("kind") != "journal" or not isinstance(entry, Mapping):
+        asked_for = self._tellers or self._problems
+        if not asked_for or document.get("kind") != "journal" or not isinstance(entry, Mapping):
             return
         self._entries.append(entry)
         if entry.get("kind") == "accepted" and self._deployment is None:
@@ -68,15 +68,14 @@ class Announcements:
 
         ``result`` is the journal's last line, or what kept it from being heard.
         """
-        problems = list(self._problems)
-        if self._deployment is not None:
-            ending = read_ending(result, tuple(self._entries))
-            for teller in self._tellers:
-                teller.end(ending)
-            self._wait()
-            problems += [problem for teller in self._tellers for problem in teller.problems]
-        unchanged = isinstance(result, Mapping) and result.get("outcome") == Outcome.UNCHANGED.value
-        if problems and not unchanged:
+        if self._deployment is None:
+            return
+        ending = read_ending(result, tuple(self._entries))
+        for teller in self._tellers:
+            teller.end(ending)
+        self._wait()
+        problems = [*self._problems, *(problem for teller in self._tellers for problem in teller.problems)]
+        if problems:
             self._notice(f"not told: {'; '.join(problems)}")
 
     def _wait(self) -> None:

@@ -107,6 +107,18 @@ def test_what_cannot_be_told_fails_nothing(
     assert notices[0].startswith("! not told: GitHub (answered 401, to create a deployment: Bad credentials;")
 
 
+def test_what_cannot_be_told_for_its_settings_is_said_once_something_is_begun(
+    monkeypatch: pytest.MonkeyPatch, double: GitHubDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", "ftp://api.github.example")
+    with pytest.raises(Refused):
+        _conduct(Engine(([], Refused("locked"))))
+    assert capsys.readouterr().err == ""
+    _conduct(Engine(([accepted()], ended())))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "! not told: GitHub (GITHUB_API_URL is not an address that begins with https://)"
+
+
 @pytest.mark.parametrize("still_running", [True, False])
 def test_who_cancels_tells_the_end_of_what_another_began(double: GitHubDouble, still_running: bool) -> None:
     payload = {"fairway": {"deployment": deployment().id}}
