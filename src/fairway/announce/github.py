@@ -21,7 +21,7 @@ from fairway.engine.contract.protocol import Outcome
 T = TypeVar("T", bound="GitHub")
 
 _API = "https://api.github.com"
-# An unknown version is refused; this one is supported for as long as GitHub has announced no other way.
+# Each is supported for two years after the next one: https://docs.github.com/rest/about-the-rest-api/api-versions
 _VERSION = "2022-11-28"
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 _MOST_CHARACTERS = 140
