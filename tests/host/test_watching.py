@@ -229,7 +229,7 @@ def _the_graph_tells_the_day(work: Workspace, first: str, bad: str, second: str)
         ("+-* ", first),
         ("*   ", first),
     ]
-    assert f"gone back to from {second[:11]}" in drawn[2]
+    assert f"rolled back from {second[:11]}" in drawn[2]
     assert "sent back after" in drawn[5]
     assert "\x1b[" not in "".join(drawn)
     assert "●" in work.fairway("history", "staging", "--graph", env={"PYTHONIOENCODING": "utf-8"}).stdout
