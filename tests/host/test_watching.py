@@ -1,4 +1,7 @@
-"""Look on from a terminal: what serves and what visitors meet, live; which release served when; DORA's figures."""
+"""Look on from a terminal: what serves and what visitors meet, live; which release served when; DORA's figures.
+
+And be told of it elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fcntl import ioctl
 from itertools import pairwise
 from select import select
@@ -21,6 +25,7 @@ from typing import Any
 import pytest
 
 from testbed import changes
+from testbed.announced import Collector, GitHubDouble, serve
 from testbed.load import Load
 from testbed.workspace import FAIRWAY, Workspace
 from tests.host.asking import release, start_on
@@ -81,8 +86,31 @@ def _phone(work: Workspace, *args: str) -> Iterator[Phone]:
         phone.close()
 
 
+@dataclass
+class Listeners:
+    """Who is told of the deployments, here on this machine, and by which variables."""
+
+    github: GitHubDouble
+    collector: Collector
+    environ: dict[str, str]
+
+
 @pytest.fixture
-def deployed(workspace: Workspace) -> tuple[Workspace, str, str, str]:
+def listeners() -> Iterator[Listeners]:
+    """GitHub and an OpenTelemetry collector."""
+    github, collector = GitHubDouble(), Collector()
+    with serve(github.answer) as api, serve(collector.answer) as otlp:
+        environ = {
+            "GITHUB_TOKEN": github.token,
+            "GITHUB_REPOSITORY": "acme/capakraken",
+            "GITHUB_API_URL": api.url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url,
+        }
+        yield Listeners(github, collector, environ)
+
+
+@pytest.fixture
+def deployed(workspace: Workspace, listeners: Listeners) -> tuple[Workspace, str, str, str]:
     """Staging and production with the first release, staging with a bad one sent back and a second one."""
     work = workspace
     first = start_on(work, "staging", "production")
@@ -91,23 +119,53 @@ def deployed(workspace: Workspace) -> tuple[Workspace, str, str, str]:
     work.commit("Watch it")
     bad = release(work)
     with Load(work.url("staging", "/api/health"), connections=2, rate_per_s=30, max_s=120):
-        assert work.fairway("deploy", "staging", bad, check=False).returncode == 1
+        assert work.fairway("deploy", "staging", bad, check=False, env=listeners.environ).returncode == 1
     work.git("revert", "--no-edit", "HEAD~1")
     work.configure(soak={"for_s": 0})
     changes.retitle(work, "Second")
     second = release(work)
     work.fairway("deploy", "staging", second)
     work.fairway("promote", second)
-    work.fairway("rollback", "production")
+    said = work.fairway("rollback", "production", env=listeners.environ).stderr
+    assert "not told" not in said
     return work, first, bad, second
 
 
-def test_a_day_is_watched_drawn_and_counted(deployed: tuple[Workspace, str, str, str]) -> None:
+def test_a_day_is_told_watched_drawn_and_counted(
+    deployed: tuple[Workspace, str, str, str], listeners: Listeners
+) -> None:
     work, first, bad, second = deployed
+    _github_is_told(listeners.github, bad, first)
+    _the_traces_have_the_hosts_steps(work, listeners.collector)
     _status_is_watched(work, first)
     _the_edge_is_watched(work)
     _the_graph_tells_the_day(work, first, bad, second)
     _the_figures_are_those_of_the_record(work)
+
+
+def _github_is_told(github: GitHubDouble, bad: str, first: str) -> None:
+    created = [document for kind, document in github.heard if kind == "deployment"]
+    assert [(one["ref"], one["environment"], one["task"]) for one in created] == [
+        (bad.removeprefix("sha-"), "staging", "deploy"),
+        (first.removeprefix("sha-"), "production", "rollback"),
+    ]
+    states = [document["state"] for kind, document in github.heard if kind == "commit status"]
+    assert states == ["pending", "failure", "pending", "success"]
+    failed = next(document for _, document in github.heard if document.get("state") == "failure")
+    assert failed["description"].startswith(f"failed in soak: {bad[:11]} does worse than the release before")
+
+
+def _the_traces_have_the_hosts_steps(work: Workspace, collector: Collector) -> None:
+    sent_back, back = collector.traces
+    soak = sent_back["soak"]
+    assert soak.status.code == 2
+    assert "does worse than the release before" in soak.status.message
+    seconds = json.loads(work.fairway("history", "production", "--json").stdout)[-1]["steps"]
+    assert set(back) == {"rollback production", *seconds}
+    for step, took in seconds.items():
+        span = back[step]
+        assert abs((span.end_time_unix_nano - span.start_time_unix_nano) / 1e9 - took) < 0.05, step
+        assert span.parent_span_id == back["rollback production"].span_id
 
 
 def _status_is_watched(work: Workspace, first: str) -> None:
@@ -171,7 +229,7 @@ def _the_graph_tells_the_day(work: Workspace, first: str, bad: str, second: str)
         ("+-* ", first),
         ("*   ", first),
     ]
-    assert f"gone back to from {second[:11]}" in drawn[2]
+    assert f"rolled back from {second[:11]}" in drawn[2]
     assert "sent back after" in drawn[5]
     assert "\x1b[" not in "".join(drawn)
     assert "●" in work.fairway("history", "staging", "--graph", env={"PYTHONIOENCODING": "utf-8"}).stdout

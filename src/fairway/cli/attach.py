@@ -16,13 +16,14 @@ def attach(
 ) -> None:
     """Follow a deployment that was started elsewhere, from its beginning to its end."""
     from fairway.cli.context import open_engine
-    from fairway.cli.deployment import conclude
+    from fairway.cli.deployment import conclude, follow
     from fairway.cli.progress import Progress
     from fairway.config import load
     from fairway.engine.contract.protocol import Operation
 
-    target = load().environment(environment)
+    config = load()
+    target = config.environment(environment)
     with open_engine(target) as engine, Progress() as progress:
         named = {"deployment": deployment} if deployment else {}
-        result = engine.call(Operation.FOLLOW, progress.event, **named)
+        result = follow(config, target, engine, progress, Operation.FOLLOW, **named)
     conclude(result, what=f"{str(result.get('tag'))[:11]} on {environment}", as_json=as_json)

@@ -97,7 +97,7 @@ def _draw(looks: _Looks) -> RenderableType:
     from rich.text import Text
 
     from fairway.cli.output import draws_lines, stdout
-    from fairway.observe.rates import bars, figures
+    from fairway.observe.rates import bars, figures, scale
 
     answer = looks.answer
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -108,12 +108,13 @@ def _draw(looks: _Looks) -> RenderableType:
         bad = measure in ("5xx/s", "broken/s") and any(cell not in ("", "-", "0") for cell in cells)
         table.add_row(measure, *cells, style="red" if bad else "")
     tags = [f"{slot} {str(tag)[:11]}" for slot, tag in answer["tags"].items() if tag]
-    running = answer["deployment"]
+    running, width = answer["deployment"], stdout().width
     lines: list[RenderableType] = [
         Text.assemble((answer["environment"], "bold"), f" {answer['at'][11:19]} UTC, * serves"),
         Text(", ".join(tags)),
         table,
-        Text(bars(looks.requests, stdout().width, ascii_only=not draws_lines()), style="cyan", no_wrap=True),
+        Text(bars(looks.requests, width, ascii_only=not draws_lines()), style="cyan", no_wrap=True),
+        Text(scale(looks.requests, width), style="dim"),
     ]
     if looks.error is not None:
         lines.append(Text(f"since then: {looks.error.what}: {looks.error.why}", style="red"))

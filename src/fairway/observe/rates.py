@@ -70,8 +70,10 @@ def figures(after: Mapping[str, Any], found: Mapping[str, Rates | None]) -> list
 
 def _rate(found: Rates | None, what: str) -> str:
     value = None if found is None else {"requests": found.requests, "failures": found.failures, **found.answers}[what]
-    if value is None:
-        return "-"
+    return "-" if value is None else _number(value)
+
+
+def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.1f}"
 
 
@@ -86,3 +88,9 @@ def bars(values: Sequence[float], width: int, *, ascii_only: bool = False) -> st
     top = max(shown, default=0.0)
     levels = _ASCII_BARS if ascii_only else _BARS
     return "".join(levels[round(value / top * (len(levels) - 1)) if top else 0] for value in shown)
+
+
+def scale(values: Sequence[float], width: int) -> str:
+    """Say what the bars of these values are, and how much the tallest is; nothing where there is none."""
+    shown = values[-width:] if width > 0 else []
+    return f"requests/s, the highest {_number(max(shown))}" if shown else ""

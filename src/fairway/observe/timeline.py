@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Event:
             return self._failure()
         done = {
             Kind.DEPLOY: f"promoted from {self.promoted_from}" if self.promoted_from else "deployed",
-            Kind.ROLLBACK: f"gone back to from {str(one.replaces)[:11]}" if one.replaces else "gone back to",
+            Kind.ROLLBACK: f"rolled back from {str(one.replaces)[:11]}" if one.replaces else "rolled back to",
             Kind.RESTART: "restarted",
             Kind.RECONCILE: "reconciled",
         }[one.kind]
@@ -162,12 +163,19 @@ def draw(
         ended_at = event.attempt.ended_at
         at = ended_at.strftime("%m-%d %H:%M" if ended_at.year == now.year else "%Y-%m-%d %H:%M")
         text = f"{at} {event.attempt.tag[:11]} {event.words(now)}"
-        first, *rest = textwrap.wrap(text, max(20, width - indent), break_on_hyphens=False)
+        first, *rest = _wrapped(text, max(20, width - indent))
         style = "bold" if event.serves else ""
         lines.append([*_lanes(event, lanes, events[index:], strokes), (first, style)])
         below = _quiet(lanes, events[index + 1 :], strokes)
         lines += [[below, (more, style)] for more in rest]
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Break a text into lines; a figure stays with its unit."""
+    held = re.sub(r"(\d) (s|min|h|days)\b", "\\1\N{NO-BREAK SPACE}\\2", text)
+    lines = textwrap.wrap(held, width, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _quiet(lanes: Sequence[str], older: Sequence[Event], strokes: Strokes) -> Piece:

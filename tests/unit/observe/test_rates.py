@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairway.observe.rates import bars, figures, rates
+from fairway.observe.rates import bars, figures, rates, scale
 
 
 def _answer(clock_s: float, requests: int, failed: int = 0, **slot: Any) -> dict[str, Any]:
@@ -55,3 +55,8 @@ def test_bars_are_as_tall_as_the_highest_of_the_newest_that_fit() -> None:
     assert bars([0, 0], 5) == "▁▁"
     assert bars([1, 2], 2, ascii_only=True).isascii()
     assert bars([1], 0) == ""
+
+
+def test_the_bars_say_how_much_the_tallest_of_them_is() -> None:
+    assert scale([900, 0, 5.25, 48.2], 3) == "requests/s, the highest 48.2"
+    assert scale([], 3) == scale([1], 0) == ""

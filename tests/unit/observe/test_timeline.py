@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fairway.observe.attempts import read_attempts
 from fairway.observe.timeline import ASCII, LINES, Event, draw, tell
 from tests.unit.observe.records import NOW, entry
@@ -52,7 +54,7 @@ def test_it_is_told_how_long_each_release_served_and_which_does() -> None:
     told = [event.words(NOW) for event in _events()]
     assert told == [
         "deploy cancelled by ada",
-        "gone back to from sha-ccccccc by ada, serves for 3 days",
+        "rolled back from sha-ccccccc by ada, serves for 3 days",
         "restarted by ada",
         "promoted from staging by ada, served 48 h",
         "deployed by ada, serves for 6 days",
@@ -67,6 +69,12 @@ def test_what_does_not_fit_goes_on_beside_the_lanes() -> None:
     assert max(map(len, lines)) <= 40
     below = lines[lines.index(next(line for line in lines if line.startswith("│ ↩"))) + 1]
     assert below.startswith("│ │ ")
+
+
+def test_a_figure_is_not_parted_from_its_unit() -> None:
+    lines = [line for width in range(30, 100) for line in _text(_events(), ["staging", "production"], width=width)]
+    assert [line for line in lines if re.search(r"\bserve[ds]( for)? \d+$", line)] == []
+    assert any(line.endswith("served 48 h") for line in lines)
 
 
 def test_a_release_that_never_served_there_is_deployed_not_promoted() -> None:

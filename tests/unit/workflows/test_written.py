@@ -190,10 +190,12 @@ def test_an_official_image_is_asked_for_at_its_registry() -> None:
 def test_a_workflow_has_no_rights_that_its_jobs_do_not_ask_for(written: Written, shape: str) -> None:
     for name, document in workflows(written(shape)).items():
         assert document["permissions"] == {}
-        for job in document["jobs"].values():
+        for job_name, job in document["jobs"].items():
             wanted = {"contents": "read"}
             if name.startswith(("release", "deploy")):
                 wanted |= {"packages": "write"}
+            if name.startswith("rollback") or job_name == "deploy":
+                wanted |= {"deployments": "write", "statuses": "write"}
             assert job["permissions"] == wanted
             assert job["timeout-minutes"]
 
@@ -223,6 +225,7 @@ def test_a_deployment_gets_every_secret_by_name_in_its_own_environment(
     for suffix in VARIABLES:
         assert step["env"][f"{prefix}_{suffix}"] == f"${{{{ secrets.{prefix}_{suffix} }}}}"
     assert deploy["environment"] == {"STAGING": "staging", "PROD": "production"}[prefix]
+    assert step["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
     # No other step sees them: what is installed and logged in to needs none.
     seeing = [one["name"] for one in deploy["steps"] if f"{prefix}_SSH_KEY" in str(one)]
     others = ("Check out", "Install the Fairway that fairway.toml asks for", "Log in to the registry")
