@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairway.announce import announcements
 from fairway.cli import summary
 from fairway.cli.context import open_archive, open_engine, open_sources, sources_of, whoami
 from fairway.cli.output import print_json, print_table, stdout
@@ -17,7 +18,7 @@ from fairway.cli.progress import Progress
 from fairway.config import Config, Environment
 from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid, Refused, error_from_json
 from fairway.engine.contract.protocol import Operation, Outcome
-from fairway.remote.session import EngineSession
+from fairway.remote.session import EngineSession, OnEvent
 
 if TYPE_CHECKING:
     from fairway.engine.contract.environment import EnvironmentFile
@@ -62,6 +63,7 @@ def forced(force: bool, reason: str) -> str:
 
 
 def conduct(
+    config: Config,
     target: Environment,
     engine: EngineSession,
     progress: Progress,
@@ -72,15 +74,25 @@ def conduct(
     """Ask for a deployment and follow it; return the journal's last line, or the plan.
 
     Ctrl-C and SIGTERM ask the host to cancel; it reverts, and that is followed too.
-    A lost connection is not a cancel. A pipeline's page gets the steps.
+    A lost connection is not a cancel. A pipeline's page gets the steps, and whoever the
+    environment names is told of it.
     """
+    if options.planning:
+        return _conducted(target, engine, progress, progress.event, operation, options, args)
+    telling = announcements(config, target, progress.notice)
+
+    def hear(document: dict[str, Any]) -> None:
+        progress.event(document)
+        telling.hear(document)
+
     try:
-        result = _conducted(target, engine, progress, operation, options, args)
+        result = _conducted(target, engine, progress, hear, operation, options, args)
     except FairwayError as error:
         summary.add(summary.timeline(progress, target.name, error))
+        telling.ended(error)
         raise
-    if not options.planning:
-        summary.add(summary.timeline(progress, target.name, result))
+    summary.add(summary.timeline(progress, target.name, result))
+    telling.ended(result)
     return result
 
 
@@ -88,6 +100,7 @@ def _conducted(
     target: Environment,
     engine: EngineSession,
     progress: Progress,
+    hear: OnEvent,
     operation: Operation,
     options: Options,
     args: dict[str, Any],
@@ -96,11 +109,11 @@ def _conducted(
     asked = {"by": whoami(), "ticket": ticket, **options.as_arguments()}
     with _terminated_as_interrupt():
         try:
-            return engine.call(operation, progress.event, **asked, **args)
+            return engine.call(operation, hear, **asked, **args)
         except KeyboardInterrupt:
             if options.planning:
                 raise
-            return _cancel(target, ticket, progress)
+            return _cancel(target, ticket, progress, hear)
 
 
 def ship(config: Config, target: Environment, tag: str, options: Options, *, as_json: bool) -> None:
@@ -124,7 +137,7 @@ def ship(config: Config, target: Environment, tag: str, options: Options, *, as_
             with progress.step("settings"):
                 _check_settings(released.named.release.env, engine, sources, target.name, progress)
         arguments = as_arguments(released, collected.statements)
-        result = conduct(target, engine, progress, Operation.DEPLOY, options, **arguments)
+        result = conduct(config, target, engine, progress, Operation.DEPLOY, options, **arguments)
         if result.get("outcome") == Outcome.SUCCEEDED.value:
             _keep_issued(archive, engine, released.named, collected, progress)
     conclude(result, what=f"{released.named.release.tag.short} on {target.name}", as_json=as_json)
@@ -181,20 +194,18 @@ def _keep_issued(
         progress.notice(f"warning: what the host has signed is not archived: {in_a_line(error)}. Later: {later}")
 
 
-def _cancel(target: Environment, ticket: str, progress: Progress) -> dict[str, Any]:
+def _cancel(target: Environment, ticket: str, progress: Progress, hear: OnEvent) -> dict[str, Any]:
     # The connection that carried the request was interrupted together with this process.
     progress.notice("cancelling: the host is asked to revert (Ctrl-C again stops watching, not the reverting)")
     for patience_s in (_ACCEPTED_WITHIN_S, 0):
         with open_engine(target) as engine:
-            result = engine.call(
-                Operation.CANCEL, progress.event, by=whoami(), ticket=ticket, skip=progress.journal_entries
-            )
+            result = engine.call(Operation.CANCEL, hear, by=whoami(), ticket=ticket, skip=progress.journal_entries)
         if result.get("outcome") != Outcome.UNCHANGED.value:
             return result
         time.sleep(patience_s)
     if progress.journal_entries:
         with open_engine(target) as engine:
-            return engine.call(Operation.FOLLOW, progress.event, skip=progress.journal_entries)
+            return engine.call(Operation.FOLLOW, hear, skip=progress.journal_entries)
     raise Cancelled("cancelled before the host had accepted anything", why="nothing was changed")
 
 

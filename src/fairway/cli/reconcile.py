@@ -30,11 +30,12 @@ def reconcile(
     from fairway.engine.contract.errors import Refused
     from fairway.engine.contract.protocol import Operation
 
-    target = load().environment(environment)
+    config = load()
+    target = config.environment(environment)
     what = f"what is recorded on {environment}"
     with open_engine(target) as engine:
         with Progress() as progress:
-            plan = conduct(target, engine, progress, Operation.RECONCILE, Options(planning=True))
+            plan = conduct(config, target, engine, progress, Operation.RECONCILE, Options(planning=True))
         if planning or plan["unchanged"]:
             conclude(plan, what=what, as_json=as_json)
             return
@@ -43,5 +44,5 @@ def reconcile(
         if not yes and not ask(f"Bring {environment} back to what is recorded?"):
             raise Refused("nothing was changed", hint="with --yes there is no question")
         with Progress() as progress:
-            result = conduct(target, engine, progress, Operation.RECONCILE, Options(wait_s=wait_s))
+            result = conduct(config, target, engine, progress, Operation.RECONCILE, Options(wait_s=wait_s))
     conclude(result, what=f"{str(result.get('tag'))[:11]} on {environment}", as_json=as_json)

@@ -27,7 +27,8 @@ def restart(
     from fairway.config import load
     from fairway.engine.contract.protocol import Operation
 
-    target = load().environment(environment)
+    config = load()
+    target = config.environment(environment)
     with open_engine(target) as engine, Progress() as progress:
-        result = conduct(target, engine, progress, Operation.RESTART, Options(planning, wait_s))
+        result = conduct(config, target, engine, progress, Operation.RESTART, Options(planning, wait_s))
     conclude(result, what=f"{str(result.get('tag'))[:11]} on {environment}", as_json=as_json)

@@ -35,11 +35,12 @@ def rollback(
     from fairway.engine.contract.protocol import Operation
     from fairway.evidence.shipping import tag_on_host
 
-    target = load().environment(environment)
+    config = load()
+    target = config.environment(environment)
     with open_engine(target) as engine, Progress() as progress:
         named = {"tag": tag_on_host(engine, tag)} if tag else {}
         options = Options(planning, wait_s, forced=forced(force, reason))
-        result = conduct(target, engine, progress, Operation.ROLLBACK, options, **named)
+        result = conduct(config, target, engine, progress, Operation.ROLLBACK, options, **named)
     conclude(
         result,
         what=f"{str(result.get('tag') or tag or 'the release')[:11]} on {environment}",

@@ -1,0 +1,48 @@
+"""Who is told, by what this process's environment names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from fairway.announce.model import Announcer
+from fairway.announce.telling import Announcements
+from fairway.config import Config, Environment
+from fairway.engine.contract.errors import FairwayError
+
+#: Returns who tells a service, None where the environment does not ask for it. Raises ``FairwayError`` when it does,
+#: and it cannot be done.
+Maker = Callable[[Mapping[str, str], Config], Announcer | None]
+
+#: The modules of these are imported by every deployment: they import nothing heavy by themselves.
+MAKERS: tuple[tuple[str, Maker], ...] = ()
+
+
+def announcements(
+    config: Config,
+    target: Environment,
+    notice: Callable[[str], None],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    makers: tuple[tuple[str, Maker], ...] = MAKERS,
+) -> Announcements:
+    """Return what tells everybody who is to be told of one deployment; ``notice`` shows what could not be told."""
+    announcers: list[Announcer] = []
+    problems: list[str] = []
+    for name, make in makers:
+        try:
+            announcer = make(environ, config)
+        except FairwayError as error:
+            problems.append(f"{name}: {error.what}{f' ({error.hint})' if error.hint else ''}")
+            continue
+        if announcer is not None:
+            announcers.append(announcer)
+    return Announcements(
+        tuple(announcers),
+        notice,
+        project=config.project,
+        environment=target.name,
+        promoted=target.promote_from is not None,
+        url=target.site.url if target.site else None,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,140 @@
+"""Tell everybody beside the deployment: a thread for each, so that none waits for another, and nothing for any."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Any
+
+from fairway.announce.model import Announcer, Deployment, Ending, Kind, read_ending, read_time
+from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.protocol import Outcome
+
+#: How long a command waits, once its deployment has ended, for what is still being told.
+PATIENCE_S = 8.0
+_MOST_CHARACTERS = 300
+
+
+class Announcements:
+    """Hears a deployment as it goes, and tells the announcers of its beginning and its end.
+
+    Hand every event of the host to :meth:`hear`, and what came of it to :meth:`ended`.
+    """
+
+    def __init__(
+        self,
+        announcers: tuple[Announcer, ...],
+        notice: Callable[[str], None],
+        *,
+        project: str,
+        environment: str,
+        promoted: bool = False,
+        url: str | None = None,
+        problems: tuple[str, ...] = (),
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._tellers = [_Teller(announcer) for announcer in announcers]
+        self._notice = notice
+        self._project = project
+        self._environment = environment
+        self._promoted = promoted
+        self._url = url
+        self._problems = problems
+        self._patience_s = patience_s
+        self._entries: list[Mapping[str, Any]] = []
+        self._deployment: Deployment | None = None
+
+    def hear(self, document: Mapping[str, Any]) -> None:
+        """Take note of an event; the one by which a host accepts the deployment is told at once."""
+        entry = document.get("entry")
+        if not self._tellers or document.get("kind") != "journal" or not isinstance(entry, Mapping):
+            return
+        self._entries.append(entry)
+        if entry.get("kind") == "accepted" and self._deployment is None:
+            self._deployment = self._read(entry)
+            for teller in self._tellers:
+                teller.begin(self._deployment)
+
+    def ended(self, result: Mapping[str, Any] | FairwayError) -> None:
+        """Tell how it ended, wait until that is told, and show what was not; of what no host accepted nothing is told.
+
+        ``result`` is the journal's last line, or what kept it from being heard.
+        """
+        problems = list(self._problems)
+        if self._deployment is not None:
+            ending = read_ending(result, tuple(self._entries))
+            for teller in self._tellers:
+                teller.end(ending)
+            deadline = time.monotonic() + self._patience_s
+            problems += [problem for teller in self._tellers for problem in teller.problems(deadline)]
+        unchanged = isinstance(result, Mapping) and result.get("outcome") == Outcome.UNCHANGED.value
+        if problems and not unchanged:
+            self._notice(f"not told: {'; '.join(problems)}")
+
+    def _read(self, entry: Mapping[str, Any]) -> Deployment:
+        kind = Kind(entry["action"]) if entry.get("action") in _KINDS else Kind.DEPLOY
+        return Deployment(
+            project=self._project,
+            environment=self._environment,
+            kind=Kind.PROMOTE if kind is Kind.DEPLOY and self._promoted else kind,
+            id=str(entry.get("deployment")),
+            tag=str(entry.get("tag")),
+            release=str(entry.get("release")),
+            by=str(entry.get("by")),
+            begun_at=read_time(entry.get("at")) or datetime.now(UTC),
+            production=self._promoted or self._environment == "production",
+            url=self._url,
+        )
+
+
+_KINDS = frozenset(kind.value for kind in Kind)
+
+
+class _Teller:
+    """One announcer's thread. It dies with the command, whatever it waits for."""
+
+    def __init__(self, announcer: Announcer) -> None:
+        self._announcer = announcer
+        self._endings: SimpleQueue[Ending] = SimpleQueue()
+        self._found: list[str] = []
+        self._thread: threading.Thread | None = None
+
+    def begin(self, deployment: Deployment) -> None:
+        self._thread = threading.Thread(target=self._run, args=(deployment,), daemon=True)
+        self._thread.start()
+
+    def end(self, ending: Ending) -> None:
+        self._endings.put(ending)
+
+    def problems(self, deadline: float) -> list[str]:
+        """Wait for it until then; return what it could not tell."""
+        thread = self._thread
+        if thread is None:
+            return []
+        thread.join(max(0.0, deadline - time.monotonic()))
+        late = [f"{self._announcer.name} (no answer in time)"] if thread.is_alive() else []
+        return late or self._found[:1]
+
+    def _run(self, deployment: Deployment) -> None:
+        self._attempt(lambda: self._announcer.begun(deployment))
+        ending = self._endings.get()
+        self._attempt(lambda: self._announcer.ended(deployment, ending))
+
+    def _attempt(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except FairwayError as error:
+            why = f": {error.why}" if error.why else ""
+            self._found.append(self._cleaned(f"{self._announcer.name} ({error.what}{why})"))
+        except Exception as error:  # whatever a library meets, the deployment goes on
+            self._found.append(f"{self._announcer.name} ({type(error).__name__})")
+
+    def _cleaned(self, text: str) -> str:
+        line = " ".join(text.split())
+        for secret in self._announcer.secrets:
+            if secret:
+                line = line.replace(secret, "***")
+        return line[:_MOST_CHARACTERS]
