@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+from fairway.announce import github
 from fairway.announce.model import Announcer
 from fairway.announce.telling import Announcements
 from fairway.config import Config, Environment
@@ -15,7 +16,7 @@ from fairway.engine.contract.errors import FairwayError
 Maker = Callable[[Mapping[str, str], Config], Announcer | None]
 
 #: The modules of these are imported by every deployment: they import nothing heavy by themselves.
-MAKERS: tuple[tuple[str, Maker], ...] = ()
+MAKERS: tuple[tuple[str, Maker], ...] = (("GitHub", github.from_environ),)
 
 
 def announcements(

@@ -14,7 +14,7 @@ from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.protocol import Outcome
 
 #: How long a command waits, once its deployment has ended, for what is still being told.
-PATIENCE_S = 8.0
+PATIENCE_S = 10.0
 _MOST_CHARACTERS = 300
 
 
