@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from fairway.announce import github, traces
+from fairway.announce import github, sentry, traces
 from fairway.announce.model import Announcer
 from fairway.announce.telling import Announcements
 from fairway.config import Config, Environment
@@ -19,6 +19,7 @@ Maker = Callable[[Mapping[str, str], Config], Announcer | None]
 MAKERS: tuple[tuple[str, Maker], ...] = (
     ("GitHub", github.from_environ),
     ("traces", traces.from_environ),
+    ("the error tracker", sentry.from_environ),
 )
 
 #: Who is told how a deployment ended that another process began: ``fairway attach`` and ``cancel`` see it end.
