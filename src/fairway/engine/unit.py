@@ -21,11 +21,14 @@ from fairway.engine.metrics import textfile
 from fairway.engine.ownership import deploy_owner
 from fairway.engine.process import Completed, run
 from fairway.engine.sandbox import sandbox
+from fairway.engine.watcher import timer as look_timer
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
 _STATE = Path("/var/lib")
 _RUNNING = Path("/run/systemd/system")
+# What is done each minute, where it is wanted.
+_MINUTELY = (textfile, look_timer)
 _NO_SYSTEMD = "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
 
 
@@ -108,7 +111,7 @@ def offer(layout: Layout, host: HostConfig) -> str:
     if not _RUNNING.is_dir():
         return f"{_NO_SYSTEMD}; {missing}: {_cron_hint(layout)}"
     what = "recover by itself after a reboot"
-    if timers.timed(host) or host.textfile:
+    if timers.timed(host) or host.textfile or host.watch:
         what += " and do what is scheduled"
     return f"to have this host {what}, an administrator runs on it: {_command(layout)}"
 
@@ -122,6 +125,7 @@ def describe(layout: Layout, host: HostConfig) -> str:
     if missing is None:
         also = "".join(f", {one.what} {one.schedule.text}" for one in timers.timed(host))
         also += ", metrics each minute" if host.textfile else ""
+        also += ", a look at the front door each minute" if host.watch else ""
         return f"{unit_name(host)} is enabled{also}"
     return f"{missing}: after a reboot the next command recovers; to have it at boot: {_command(layout)}"
 
@@ -129,6 +133,11 @@ def describe(layout: Layout, host: HostConfig) -> str:
 def unscheduled(layout: Layout, host: HostConfig) -> str | None:
     """Return what is missing for what is scheduled to be done by itself, None when it is."""
     return _missing(layout, host) if timers.timed(host) else None
+
+
+def unwatched(layout: Layout, host: HostConfig) -> str | None:
+    """Return what is missing for the front door to be looked at, None when all is there or nothing is to be watched."""
+    return _missing(layout, host) if host.watch else None
 
 
 def _missing(layout: Layout, host: HostConfig) -> str | None:
@@ -160,13 +169,16 @@ def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
     own = {unit_name(host): render(layout, host, user=user, python=_python())}
     with_key = os.path.lexists(timers.key_file(host))  # False, too, where this user may not look
     timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
-    name = timers.base_name(host, textfile.WHAT)
-    return {**own, **timed, **textfile.unit_files(layout, host, name=name, user=user, python=_python())}
+    minutely: dict[str, str] = {}
+    for one in _MINUTELY:
+        name = timers.base_name(host, one.WHAT)
+        minutely.update(one.unit_files(layout, host, name=name, user=user, python=_python()))
+    return {**own, **timed, **minutely}
 
 
 def _wanted_cron(layout: Layout, host: HostConfig) -> str:
     user, python = _owner(layout)[0], _python()
-    also = textfile.cron_lines(layout, host, user=user, python=python)
+    also = [line for module in _MINUTELY for line in module.cron_lines(layout, host, user=user, python=python)]
     return timers.cron_file(layout, host, user=user, python=python, also=also)
 
 
@@ -221,7 +233,7 @@ def _timer_paths(host: HostConfig) -> list[Path]:
     """Return every file that any schedule of this host could have."""
     return [
         UNITS / f"{timers.base_name(host, what)}{suffix}"
-        for what in (*timers.EVER_TIMED, textfile.WHAT)
+        for what in (*timers.EVER_TIMED, *(one.WHAT for one in _MINUTELY))
         for suffix in (".timer", ".service")
     ]
 
