@@ -43,6 +43,7 @@ from fairway.cli import (
     secrets_github,
     status,
     top,
+    uptime,
 )
 from fairway.cli.output import show_error
 from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid
@@ -95,6 +96,7 @@ for name, command, example in (
     ("unlock", lock.unlock, "fairway unlock production"),
     ("status", status.status, "fairway status production"),
     ("top", top.top, "fairway top production"),
+    ("uptime", uptime.uptime, "fairway uptime production"),
     ("history", history.history, "fairway history production"),
     ("prune", prune.prune, "fairway prune production --plan"),
     ("attach", attach.attach, "fairway attach production"),

@@ -27,6 +27,7 @@ from fairway.engine.watcher.changes import Change, Changes
 from fairway.engine.watcher.deciding import State, settle
 from fairway.engine.watcher.doors import Door
 from fairway.engine.watcher.look import look, run_look
+from fairway.engine.watcher.memory import Memory
 from fairway.engine.watcher.minutes import KEPT_DAYS, Minutes
 from fairway.engine.watcher.telling import describe_uptime, outages
 
@@ -243,7 +244,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("at", ["minute", "change", "memory"])
 def test_a_look_that_is_killed_loses_itself_alone(watched: Watched, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     watched.look(GOOD)
-    place = {"minute": (Minutes, "note"), "change": (Changes, "append"), "memory": (looking.Memory, "write")}[at]
+    place = {"minute": (Minutes, "note"), "change": (Changes, "append"), "memory": (Memory, "write")}[at]
 
     def kill(*_: object, **__: object) -> None:
         raise Killed
