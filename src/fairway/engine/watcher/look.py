@@ -21,7 +21,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.watcher.asking import Answer, Asker, ask
 from fairway.engine.watcher.changes import Change, Changes
 from fairway.engine.watcher.deciding import APART_S, Standing, State, down_words, settle, span, up_words
-from fairway.engine.watcher.doors import Door
+from fairway.engine.watcher.doors import MINUTE_S, Door
 from fairway.engine.watcher.memory import Known, Memory, recall
 from fairway.engine.watcher.minutes import Minutes
 
@@ -74,8 +74,8 @@ def look(
 
 
 def _due(door: Door, known: Known) -> bool:
-    if known.asked_at is None:
-        return True
+    if known.asked_at is None or door.interval_s <= MINUTE_S:
+        return True  # no timer comes more often, and who looks by hand means it
     passed = _seconds(known.asked_at, clock.now())
     return passed is None or not 0 <= passed < door.interval_s - _TOLERANCE_S
 
