@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,19 @@ def watch_status(targets: Sequence[Environment], *, interval_s: float, count: in
         "one look: fairway status; a JSON line for each of many: fairway status --watch --json", as_json=as_json
     )
     lines = [Line(target) for target in targets]
+    pool = ThreadPoolExecutor(max_workers=max(1, len(lines)))
 
     def look() -> dict[str, dict[str, Any]]:
-        return {line.target.name: _ask(line) for line in lines}
+        # One that is slow or away keeps nobody but this look waiting.
+        return dict(zip([line.target.name for line in lines], pool.map(_ask, lines), strict=True))
 
     try:
         watch(look, show=_draw, document=_document, interval_s=interval_s, count=count, as_json=as_json)
     finally:
+        # A look may have been broken off while its questions go on: they end without an answer.
+        for line in lines:
+            line.hang_up()
+        pool.shutdown(cancel_futures=True)
         for line in lines:
             line.close()
 

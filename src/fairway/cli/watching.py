@@ -1,12 +1,16 @@
-"""Look again and again: redrawn in place on a terminal, a JSON line for each look elsewhere, and ended by Ctrl-C."""
+"""Look again and again: redrawn in place on a terminal, a JSON line for each look elsewhere.
+
+Ended by Ctrl-C, and by SIGTERM in the same way.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +34,7 @@ class Line:
     def __init__(self, target: Environment) -> None:
         self.target = target
         self._engine: EngineSession | None = None
+        self._over = False
 
     def open(self) -> None:
         """Begin to connect, if that is not done."""
@@ -42,12 +47,21 @@ class Line:
         """Ask the host. Raises what it reported; after ``Unreachable`` the next call connects anew."""
         self.open()
         assert self._engine is not None
+        if self._over:  # while it was opened
+            self._engine.hang_up()
         try:
             return self._engine.call(operation)
         except FairwayError as error:
             if isinstance(error, Unreachable) or self._engine.ended:
                 self.close()
             raise
+
+    def hang_up(self) -> None:
+        """Have whoever waits for the host's answer in another thread get none, now and later."""
+        self._over = True
+        engine = self._engine
+        if engine is not None:
+            engine.hang_up()
 
     def close(self) -> None:
         """End the connection."""
@@ -72,7 +86,7 @@ def watch(
     as_json: bool,
 ) -> None:
     """Look every ``interval_s`` seconds and show it, ``count`` times or until Ctrl-C, which is the way to end it."""
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), _terminated_as_interrupted():
         if as_json:
             _print(document(seen) for seen in _looks(look, interval_s, count))
             return
@@ -84,6 +98,20 @@ def watch(
         with Live("asking ...", console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
             for seen in _looks(look, interval_s, count):
                 live.update(show(seen), refresh=True)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Have SIGTERM end it as Ctrl-C does, while it lasts: the terminal is put in order, connections are closed."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _looks(look: Callable[[], Seen], interval_s: float, count: int | None) -> Iterator[Seen]:

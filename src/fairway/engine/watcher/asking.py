@@ -10,7 +10,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Callable
 from urllib.parse import urlsplit
 
-_PATIENCE_S = 5.0
+# The edge has requests wait for ten seconds while nothing is up: one that is served after that is served.
+_PATIENCE_S = 12.0
 _READ_BYTES = 4096
 _SHOWN = 120
 

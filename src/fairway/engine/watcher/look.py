@@ -34,10 +34,11 @@ Differences = Callable[[Layout, HostConfig], "tuple[str, ...] | None"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look has found at a door. ``began`` is when its state was first seen in this look."""
+    """What a look that began ``at`` has found at a door; ``since`` is when its state was first seen."""
 
     state: State
-    began: str
+    at: str
+    since: str
     why: str
 
 
@@ -115,7 +116,7 @@ def _visit(target: str, before: State, asker: Asker, sleep: Callable[[float], No
         answers.append(asker(target))
         state = settle(before, answers)
     same = [at for at, answer in zip(began, answers) if answer.good is answers[-1].good]
-    return Seen(state, same[0] if state is not before else began[0], answers[-1].why)
+    return Seen(state, began[0], same[0], answers[-1].why)
 
 
 def _serving_path(layout: Layout, host: HostConfig) -> str | None:
@@ -136,14 +137,14 @@ def _note_door(layout: Layout, host: HostConfig, memory: Memory, changes: Change
     known = memory.door(door)
     before = known.standing
     if seen.state is not State.UNKNOWN:
-        Minutes(layout.minutes(door.environment)).note(clock.parse(clock.now()), up=seen.state is State.UP)
+        Minutes(layout.minutes(door.environment)).note(clock.parse(seen.at), up=seen.state is State.UP)
     if seen.state is before.state:
         after = replace(before, why=seen.why)
     else:
-        after = Standing(seen.state, seen.began, seen.why)
+        after = Standing(seen.state, seen.since, seen.why)
         if before.state is not State.UNKNOWN:
             memory = _tell_door(host, memory, changes, door, before, after)
-    return memory.with_door(door.environment, Known(door.url, after, clock.now()))
+    return memory.with_door(door.environment, Known(door.url, after, seen.at))
 
 
 def _tell_door(
