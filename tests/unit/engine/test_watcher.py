@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairway.engine import clock
+from fairway.engine import clock, doctor, unit
 from fairway.engine.contract.errors import FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
@@ -213,6 +213,29 @@ def test_what_is_not_looked_at_any_more_is_not_known(watched: Watched) -> None:
     told = watched.told()
     assert (told["state"], told["since"]) == ("unknown", None)
     assert told["why"] == "nobody has looked since 2026-06-30T12:00:05.000Z: the timer is not there"
+
+
+def test_doctor_says_that_nobody_looks_and_not_how_the_site_is(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing: list[str | None] = [None]
+    monkeypatch.setattr(unit, "unwatched", lambda *_: missing[0])
+    HOST.write(watched.layout.host_config)
+
+    def check() -> tuple[bool, str]:
+        try:
+            return True, doctor._watching(watched.layout)
+        except FairwayError as error:
+            return False, error.what
+
+    assert check() == (True, f"production {URL} unknown")  # the timer has only just been installed
+    watched.look(GOOD)
+    watched.look(BAD, BAD, BAD)
+    assert check() == (True, f"production {URL} down")
+    watched.time.wait(600)
+    assert check() == (False, "nobody has looked at that of production since 2026-06-30T12:01:05.000Z")
+    missing[0] = "the timer is not enabled"
+    assert check() == (False, "nobody looks: the timer is not enabled")
 
 
 def test_drift_is_told_when_it_begins_and_when_it_ends(watched: Watched) -> None:
