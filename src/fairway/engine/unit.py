@@ -137,16 +137,19 @@ def unscheduled(layout: Layout, host: HostConfig) -> str | None:
 
 def unwatched(layout: Layout, host: HostConfig) -> str | None:
     """Return what is missing for the front door to be looked at, None when all is there or nothing is to be watched."""
-    return _missing(layout, host) if host.watch else None
+    return _missing(layout, host, only=timers.base_name(host, look_timer.WHAT)) if host.watch else None
 
 
-def _missing(layout: Layout, host: HostConfig) -> str | None:
-    """Return what is missing of what starts by itself, or None when it is as it should be."""
+def _missing(layout: Layout, host: HostConfig, only: str = "") -> str | None:
+    """Return what is missing of what starts by itself, or None when it is as it should be.
+
+    With ``only``, of the units whose names begin so; cron has one file for everything.
+    """
     if not _RUNNING.is_dir():
         file = CRON / timers.cron_name(host)
         there, wanted = _text_of(file) or "", _wanted_cron(layout, host)
         return None if there == wanted else f"{file} is {'not there' if wanted else 'not wanted any more'}"
-    wanted_units = _wanted(layout, host)
+    wanted_units = {name: text for name, text in _wanted(layout, host).items() if name.startswith(only)}
     for name, text in wanted_units.items():
         there_now = _text_of(UNITS / name)
         if there_now is None:
@@ -154,7 +157,7 @@ def _missing(layout: Layout, host: HostConfig) -> str | None:
         if there_now != text:
             return f"{name} is another engine's"
     for path in _timer_paths(host):
-        if path.name not in wanted_units and path.exists():
+        if path.name.startswith(only) and path.name not in wanted_units and path.exists():
             return f"{path.name} is not wanted any more"
     for name in wanted_units:
         if (name == unit_name(host) or name.endswith(".timer")) and _run(
