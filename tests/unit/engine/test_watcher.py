@@ -22,9 +22,9 @@ from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.watcher import look as looking
-from fairway.engine.watcher.asking import Answer, ask
+from fairway.engine.watcher.asking import ask
 from fairway.engine.watcher.changes import Change, Changes
-from fairway.engine.watcher.deciding import State, settle
+from fairway.engine.watcher.deciding import Answer, State, settle
 from fairway.engine.watcher.doors import Door
 from fairway.engine.watcher.look import look, run_look
 from fairway.engine.watcher.memory import Memory

@@ -5,23 +5,16 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Callable
 from urllib.parse import urlsplit
+
+from fairway.engine.watcher.deciding import Answer
 
 # The edge has requests wait for ten seconds while nothing is up: one that is served after that is served.
 _PATIENCE_S = 12.0
 _READ_BYTES = 4096
 _SHOWN = 120
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Whether the door was open, else why not, in words that are ours."""
-
-    good: bool
-    why: str = ""
 
 
 Asker = Callable[[str], Answer]

@@ -12,13 +12,19 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairway.engine.watcher.asking import Answer
-
 #: So many bad answers in a row are an outage, so many good ones the end of one.
 BAD_FOR_DOWN = 3
 GOOD_FOR_UP = 2
 #: Between two of them, in seconds.
 APART_S = 3.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether the door was open, else why not, in words that are ours."""
+
+    good: bool
+    why: str = ""
 
 
 class State(enum.Enum):

@@ -18,9 +18,9 @@ from fairway.engine import clock
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
-from fairway.engine.watcher.asking import Answer, Asker, ask
+from fairway.engine.watcher.asking import Asker, ask
 from fairway.engine.watcher.changes import Change, Changes
-from fairway.engine.watcher.deciding import APART_S, Standing, State, down_words, settle, span, up_words
+from fairway.engine.watcher.deciding import APART_S, Answer, Standing, State, down_words, settle, span, up_words
 from fairway.engine.watcher.doors import MINUTE_S, Door
 from fairway.engine.watcher.memory import Known, Memory, recall
 from fairway.engine.watcher.minutes import Minutes
