@@ -45,7 +45,7 @@ def settings() -> dict[str, str]:
 def work(bed: Testbed, host: Host, settings: dict[str, str]) -> Iterator[Workspace]:
     """A project that serves, with a place for its figures."""
     made = Workspace(bed, project="t-metrics", port=19_975, environments={"staging": host.name})
-    made.configure(environments={"staging": {"textfile": TEXTFILE}})
+    made.configure(environments={"staging": {"textfile": TEXTFILE, "watch": {"enabled": True}}})
     made.commit("Have metrics")
     settings.update(made.prepare_host("staging"))
     made.fairway("bootstrap", "staging")
@@ -87,7 +87,7 @@ def test_the_timer_writes_what_serves_where_node_exporter_reads_it(
     assert serving[1] in release.stdout
     assert found["fairway_deployments_total", "deploy", "succeeded"] == 1
     assert {key[1]: value for key, value in found.items() if key[0] == "fairway_collector_success"} == dict.fromkeys(
-        ("ledger", "backups", "serving", "edge", "front_door", "locks", "disk", "certificate"), 1.0
+        ("ledger", "backups", "serving", "edge", "front_door", "uptime", "locks", "disk", "certificate"), 1.0
     )
     assert [key for key, value in found.items() if key[0] == "fairway_drift" and value] == []
     assert 0 < found["fairway_disk_free_bytes", "docker"] < found["fairway_disk_size_bytes", "docker"]

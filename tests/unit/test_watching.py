@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from fairway.cli.watching import watch
 from fairway.engine.contract.errors import Failed, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.remote.line import Line
+from testbed.waiting import wait_for
 
 FAIRWAY = Path(sys.executable).parent / "fairway"
 NOBODY = (
@@ -60,6 +63,31 @@ def test_whoever_reads_no_more_ends_it_quietly(tmp_path: Path) -> None:
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
     process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_hosts_are_asked_at_the_same_time_and_let_go_when_it_is_told_to_end(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "fairway.toml").write_text(NOBODY + NOBODY[NOBODY.index("[env") :].replace("staging", "production"))
+    ssh = tmp_path / "ssh"
+    # Neither of them ever answers.
+    ssh.write_text(f"#!/bin/sh\n: > {tmp_path}/$$.asked\nexec sleep 300\n")
+    ssh.chmod(0o755)
+    process = subprocess.Popen(
+        [FAIRWAY, "status", "--watch", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    wait_for("both to be asked", lambda: len(list(tmp_path.glob("*.asked"))) == 2)
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
+    assert [path.stem for path in tmp_path.glob("*.asked") if Path(f"/proc/{path.stem}").exists()] == []
 
 
 def test_ctrl_c_is_the_way_to_end_it(capsys: pytest.CaptureFixture[str]) -> None:

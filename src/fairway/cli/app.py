@@ -44,6 +44,7 @@ from fairway.cli import (
     status,
     top,
     ui,
+    uptime,
 )
 from fairway.cli.output import show_error
 from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid
@@ -97,6 +98,7 @@ for name, command, example in (
     ("status", status.status, "fairway status production"),
     ("top", top.top, "fairway top production"),
     ("ui", ui.ui, "fairway ui"),
+    ("uptime", uptime.uptime, "fairway uptime production"),
     ("history", history.history, "fairway history production"),
     ("prune", prune.prune, "fairway prune production --plan"),
     ("attach", attach.attach, "fairway attach production"),

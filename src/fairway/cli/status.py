@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -25,14 +26,15 @@ def status(
 
     For one environment also its slots, the migrations on record, and each release
     that could be gone back to with what it would cost. Exits with 5 when a host
-    cannot be reached and 1 when something differs from the record; --watch shows
-    that, and exits with 0 when it is ended.
+    cannot be reached and 1 when something differs from the record or a front door is
+    down; --watch shows that, and exits with 0 when it is ended.
     """
     from fairway.cli.context import open_engine
     from fairway.cli.output import print_json
     from fairway.config import load
     from fairway.engine.contract.errors import FairwayError
     from fairway.engine.contract.protocol import Operation
+    from fairway.observe.glance import down_doors
 
     config = load()
     targets = (
@@ -60,8 +62,8 @@ def status(
         if environment and "error" not in found[environment]:
             _show_details(found[environment])
     codes = [answer["error"]["exit_code"] for answer in found.values() if "error" in answer]
-    drifted = any(answer.get("drift") for answer in found.values())
-    raise typer.Exit(max(codes, default=1 if drifted else 0))
+    amiss = any(answer.get("drift") or down_doors(answer) for answer in found.values())
+    raise typer.Exit(max(codes, default=1 if amiss else 0))
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:
@@ -107,6 +109,8 @@ def _show_details(answer: dict[str, Any]) -> None:
         print(f"\nmigrations on record: {len(applied)}, the newest {applied[-1]}" if applied else "\nno migrations yet")
     for line in _backup_lines(answer.get("backups") or {}):
         print(line)
+    for line in _uptime_lines(answer.get("uptime") or ()):
+        print(line)
     if answer.get("leftovers") is not None:
         print(f"secrets left in the database: {leftovers(answer)}")
     if answer["rollbacks"]:
@@ -128,6 +132,17 @@ def _backup_lines(backups: dict[str, Any]) -> list[str]:
             reason = f": {told['error']}" if told.get("error") else ""
             lines.append(f"{word}: {told['outcome']}{about}, {str(told['at'])[:16].replace('T', ' ')}{reason}")
     return lines
+
+
+def _uptime_lines(doors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how available each front door was; one that is not up is among the notes."""
+    from fairway.observe.uptime import availability_words
+
+    for door in doors:
+        if door["state"] == "up":
+            yield f"front door {door['url']}: up since {str(door['since'])[:16].replace('T', ' ')}, " + (
+                availability_words(door["availability"])
+            )
 
 
 def _age(age_s: float) -> str:

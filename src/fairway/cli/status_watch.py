@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,21 @@ def watch_status(targets: Sequence[Environment], *, interval_s: float, count: in
     from fairway.cli.context import open_engine
     from fairway.remote.line import Line
 
-    lines = [(target, Line(partial(open_engine, target))) for target in targets]
+    lines = [Line(partial(open_engine, target)) for target in targets]
+    pool = ThreadPoolExecutor(max_workers=max(1, len(lines)))
 
     def look() -> dict[str, dict[str, Any]]:
-        return {target.name: _ask(target, line) for target, line in lines}
+        # One that is slow or away keeps nobody but this look waiting.
+        return dict(zip([target.name for target in targets], pool.map(_ask, targets, lines), strict=True))
 
     try:
         watch(look, show=_draw, document=_document, interval_s=interval_s, count=count, as_json=as_json)
     finally:
-        for _, line in lines:
+        # A look may have been broken off while its questions go on: they end without an answer.
+        for line in lines:
+            line.hang_up()
+        pool.shutdown(cancel_futures=True)
+        for line in lines:
             line.close()
 
 

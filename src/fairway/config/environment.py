@@ -60,7 +60,8 @@ class Environment:
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
     to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
     None where migrations are not rehearsed. ``textfile`` is where node_exporter looks
-    for figures on the host.
+    for figures on the host. ``url`` is where visitors come in, ``watched_from`` the
+    environment whose host looks at that, too.
     """
 
     name: str
@@ -78,6 +79,8 @@ class Environment:
     policy: Policy
     site: Site | None = None
     textfile: str | None = None
+    url: str | None = None
+    watched_from: str | None = None
 
     @property
     def port_number(self) -> int:
@@ -174,6 +177,8 @@ def resolve(
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,
         textfile=table.textfile,
+        url=table.front_door,
+        watched_from=table.watched_from,
     )
 
 

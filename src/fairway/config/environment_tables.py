@@ -20,6 +20,7 @@ from fairway.config.values import (
     DeployPath,
     Email,
     EnvironmentName,
+    FrontDoor,
     HostEntry,
     ImageReference,
     KeyName,
@@ -39,6 +40,7 @@ from fairway.config.values import (
 )
 from fairway.engine.backups.upkeep import Tool
 from fairway.engine.groundwork.wish import MAX_BODY_MB, Site, Tls
+from fairway.engine.watcher.doors import MAX_INTERVAL_S, MINUTE_S
 
 
 class Backup(Table):
@@ -104,6 +106,13 @@ class SiteTable(Table):
         return Site(**self.model_dump())
 
 
+class Watch(Table):
+    """``[environments.<name>.watch]``: whether and how often the front door is looked at."""
+
+    enabled: bool | None = None
+    interval_s: int = Field(default=MINUTE_S, ge=MINUTE_S, le=MAX_INTERVAL_S, multiple_of=MINUTE_S)
+
+
 class EnvironmentTable(Table):
     """``[environments.<name>]`` as written; ``Config.environment`` makes it complete."""
 
@@ -114,6 +123,8 @@ class EnvironmentTable(Table):
     ssh_config: RelativePath | None = None
     known_hosts: RelativePath | None = None
     promote_from: EnvironmentName | None = None
+    url: FrontDoor | None = None
+    watched_from: EnvironmentName | None = None
     rehearse: bool = False
     admin: UserName | None = None
     textfile: PlainPath | None = None
@@ -122,6 +133,17 @@ class EnvironmentTable(Table):
     policy: PolicyTable = PolicyTable()
     backup: Backup | None = None
     site: SiteTable | None = None
+    watch: Watch = Watch()
+
+    @property
+    def front_door(self) -> str | None:
+        """Where visitors come in, as far as the file says."""
+        return self.url or (self.site.site().url if self.site else None)
+
+    @property
+    def watched(self) -> bool:
+        """Whether its front door is looked at: unless it says so itself, where visitors have an address."""
+        return self.front_door is not None if self.watch.enabled is None else self.watch.enabled
 
 
 def contradictions(environments: Mapping[str, EnvironmentTable]) -> list[str]:
@@ -142,6 +164,7 @@ def contradictions(environments: Mapping[str, EnvironmentTable]) -> list[str]:
             problems.append(f"{where}.promote_from: leads back to {name}")
         problems += [f"{where}.policy.{line}" for line in policy_contradictions(table.policy, source)]
         problems += [f"{where}.site.{line}" for line in _site_contradictions(table.site)]
+        problems += [f"{where}.{line}" for line in _watch_contradictions(environments, name)]
         if table.site is not None and table.admin is None:
             problems.append(f"{where}.site: needs an administrator, who sets nginx up: {where}.admin")
         prefix = table.secrets_prefix or default_prefix(name)
@@ -159,6 +182,26 @@ def backup_contradictions(backup: Backup) -> list[str]:
     if not needs and backup.offsite_password is not None:
         return ["offsite_password: is for copies by restic: without them nothing reads it"]
     return []
+
+
+def _watch_contradictions(environments: Mapping[str, EnvironmentTable], name: str) -> list[str]:
+    table = environments[name]
+    other = table.watched_from
+    if other is None:
+        return []
+    if other == name:
+        return [f"watched_from: must name another environment: its own host watches {name} anyway"]
+    if other not in environments:
+        known = ", ".join(environments)
+        return [f"watched_from: there is no environment {other!r} (there are {known})"]
+    problems = []
+    if table.front_door is None:
+        problems.append("url: is missing: watched_from has another host ask there")
+    if table.watch.enabled is False:
+        problems.append(f"watch.enabled: is false, but watched_from has {other} watch it")
+    if table.hosts and table.hosts == environments[other].hosts:
+        problems.append(f"watched_from: {other} is on the same host, which sees no more than it sees itself")
+    return problems
 
 
 def _site_contradictions(site: SiteTable | None) -> list[str]:

@@ -21,6 +21,7 @@ from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
 from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, PLAIN_PATH, SITE_NAME
 from fairway.engine.hostconfig import recipient
+from fairway.engine.watcher.doors import URL
 
 
 class Table(BaseModel):
@@ -104,6 +105,9 @@ PublishedPort = Annotated[str, PlainValidator(_port, json_schema_input_type=int 
 HostEntry = Annotated[Host, _text(parse_host)]
 SiteName = Annotated[str, _text(checks.matching(SITE_NAME.pattern, "a host name in lower case, like www.example.com"))]
 PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolute path of plain characters"))]
+FrontDoor = Annotated[
+    str, _text(checks.matching(URL.pattern, "an address like https://www.example.com, without a user and a query"))
+]
 Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
 AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
 Requirement = Annotated[str, _text(requirement)]

@@ -82,6 +82,7 @@ class Observer:
     def stop(self) -> None:
         """End the thread; a question on its way is not waited for long."""
         self._ended = True
+        self._line.hang_up()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2)

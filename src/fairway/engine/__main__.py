@@ -75,6 +75,11 @@ def _run(arguments: list[str], layout: Layout) -> None:
 
         print(install(layout, read_host_config(layout.host_config)))
         return
+    if arguments == ["scheduled", "look"]:
+        from fairway.engine.watcher.look import run_look
+
+        run_look(layout, read_host_config(layout.host_config))
+        return
     if len(arguments) == 2 and arguments[0] == "scheduled":
         from fairway.engine.backups.routine import run_scheduled
 

@@ -43,6 +43,7 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         ("recovery at boot", lambda: _recovery(layout)),
         *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
         *((("error tracker", lambda: _error_tracker(layout, serving)),) if serving and serving.errors else ()),
+        *((("front door", lambda: _watching(layout)),) if _watched(layout) else ()),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -172,6 +173,32 @@ def _error_tracker(layout: Layout, release: Release) -> str:
             hint="a release is not sent back for new errors while that is so; see errors in fairway.toml",
         )
     return f"{counted(len(seen.issues))} of what serves"
+
+
+def _watched(layout: Layout) -> bool:
+    try:
+        return bool(read_host_config(layout.host_config).watch)
+    except FairwayError:
+        return False  # said by another check
+
+
+def _watching(layout: Layout) -> str:
+    """Check that it is looked at, not how it is: that a site is down is no fault of the host's preparation."""
+    from fairway.engine.unit import unwatched
+    from fairway.engine.watcher.telling import tell
+
+    host = read_host_config(layout.host_config)
+    missing = unwatched(layout, host)
+    if missing is not None:
+        raise Failed(f"nobody looks: {missing}", hint="fairway bootstrap <environment>")
+    told = tell(layout, host)
+    stopped = [one for one in told if one.known.asked_at and not one.fresh]
+    if stopped:
+        raise Failed(
+            f"nobody has looked at that of {stopped[0].door.environment} since {stopped[0].known.asked_at}",
+            hint="on the host: systemctl status 'fairway-*-look.*', or cron's log",
+        )
+    return ", ".join(f"{one.door.environment} {one.door.url} {one.state.value}" for one in told)
 
 
 def _edge(layout: Layout) -> str:

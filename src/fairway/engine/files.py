@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_BLOCK_BYTES = 64 * 1024
+
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` with ``content``: written beside it, synced, renamed over it.
@@ -60,6 +62,25 @@ def append_line(path: Path, line: bytes, *, durable: bool) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lines_backwards(path: Path) -> Iterator[bytes]:
+    """Yield a file's lines from the last one back, reading it block by block."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        position = file.seek(0, os.SEEK_END)
+        rest = b""
+        while position:
+            size = min(_BLOCK_BYTES, position)
+            position -= size
+            file.seek(position)
+            rest, *lines = (file.read(size) + rest).split(b"\n")
+            yield from (line for line in reversed(lines) if line)
+        if rest:
+            yield rest
 
 
 def sync_directory(path: Path) -> None:

@@ -16,6 +16,7 @@ from fairway.engine.contract.names import project_name
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
 from fairway.engine.groundwork.wish import PLAIN_PATH
+from fairway.engine.watcher.doors import MAX_DOORS, Door, parse_doors
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _PORT = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
@@ -142,7 +143,8 @@ class HostConfig:
     ``port`` is ``APP_HOST_PORT``: a port, or an address and a port to publish on.
     ``proven_only`` says that this environment takes promoted releases only, so
     never one built from a dirty tree. ``rehearsal`` is None where none is asked for,
-    ``textfile`` is the directory in which node_exporter looks for figures.
+    ``textfile`` is the directory in which node_exporter looks for figures, ``watch`` are
+    the front doors that this host looks at, its own and other environments'.
     """
 
     project: str
@@ -155,6 +157,7 @@ class HostConfig:
     backups: Backups = Backups()
     textfile: str | None = None
     rehearsal: Rehearsal | None = None
+    watch: tuple[Door, ...] = ()
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -171,6 +174,7 @@ class HostConfig:
             backups=Backups.parse(fields.object("backups")) if fields.has("backups") else Backups(),
             textfile=fields.nullable_since("textfile", lambda: fields.matching("textfile", PLAIN_PATH, "a path")),
             rehearsal=Rehearsal.parse(fields.object("rehearsal")) if fields.has("rehearsal") else None,
+            watch=parse_doors(fields.objects("watch", max_items=MAX_DOORS)) if fields.has("watch") else (),
         )
         fields.end()
         return config

@@ -106,6 +106,24 @@ class Layout:
         return self.root / "backups"
 
     @property
+    def watch(self) -> Path:
+        """What the watcher remembers of front doors and drift."""
+        return self.root / "watch"
+
+    @property
+    def watch_memory(self) -> Path:
+        return self.watch / "state.json"
+
+    @property
+    def changes(self) -> Path:
+        """What the watcher has seen change, a line each."""
+        return self.watch / "changes.jsonl"
+
+    def minutes(self, environment: str) -> Path:
+        """What was seen of an environment's front door in each minute, a file a day."""
+        return self.watch / "minutes" / environment
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

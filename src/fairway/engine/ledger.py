@@ -7,7 +7,6 @@ whole chain is checked when somebody asks for that. See :mod:`fairway.engine.con
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,9 +16,7 @@ from fairway.engine import clock
 from fairway.engine.contract.chain import GENESIS, Chain, check_chain, entry_hash, parse_entry
 from fairway.engine.contract.errors import Failed
 from fairway.engine.contract.protocol import Outcome
-from fairway.engine.files import append_line
-
-_BLOCK_BYTES = 64 * 1024
+from fairway.engine.files import append_line, lines_backwards
 
 
 class Ledger:
@@ -51,7 +48,7 @@ class Ledger:
         Raises ``Failed`` at one whose content is not what its hash says.
         """
         wanted = containing.encode()
-        for line in _lines_backwards(self._path):
+        for line in lines_backwards(self._path):
             entry = parse_entry(line) if wanted in line else None
             if entry is None:
                 continue  # a crash cut this append short; its deployment was recovered and has an entry of its own
@@ -127,22 +124,3 @@ class Ledger:
 def _rested_on(entry: dict[str, Any]) -> list[Any]:
     found = entry.get("evidence")
     return [one.get("statement") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield a file's lines from the last one back, reading it block by block."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        position = file.seek(0, os.SEEK_END)
-        rest = b""
-        while position:
-            size = min(_BLOCK_BYTES, position)
-            position -= size
-            file.seek(position)
-            rest, *lines = (file.read(size) + rest).split(b"\n")
-            yield from (line for line in reversed(lines) if line)
-        if rest:
-            yield rest

@@ -19,7 +19,7 @@ from fairway.engine.model import LABEL
 from fairway.engine.observation import Observation, deployment_of, observe
 from fairway.engine.rollbacks import describe_rollbacks
 from fairway.engine.schema.look import open_schema
-from fairway.engine.unit import unscheduled
+from fairway.engine.unit import unscheduled, unwatched
 
 
 def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
         "backups": _backups(layout, host),
         "edge": edge,
+        "uptime": _uptime(layout, host),
         "drift": [] if running is not None else [*find_drift(seen), *(edge["drift"] if edge else ())],
     }
 
@@ -56,6 +57,15 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
 def _backups(layout: Layout, host: HostConfig) -> dict[str, Any]:
     # Asks systemd where something is scheduled, and only there.
     return describe_backups(layout, host, unscheduled=unscheduled(layout, host))
+
+
+def _uptime(layout: Layout, host: HostConfig) -> list[dict[str, Any]] | None:
+    if not host.watch:
+        return None
+    # Most hosts' status needs nothing of this.
+    from fairway.engine.watcher.telling import describe_uptime
+
+    return describe_uptime(layout, host, lambda: unwatched(layout, host))
 
 
 def _serving(seen: Observation) -> dict[str, Any] | None:

@@ -21,11 +21,14 @@ from fairway.engine.metrics import textfile
 from fairway.engine.ownership import deploy_owner
 from fairway.engine.process import Completed, run
 from fairway.engine.sandbox import sandbox
+from fairway.engine.watcher import timer as look_timer
 
 UNITS = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
 _STATE = Path("/var/lib")
 _RUNNING = Path("/run/systemd/system")
+# What is done each minute, where it is wanted.
+_MINUTELY = (textfile, look_timer)
 _NO_SYSTEMD = "this host does not run systemd: after a reboot the next Fairway command recovers what was interrupted"
 
 
@@ -108,7 +111,7 @@ def offer(layout: Layout, host: HostConfig) -> str:
     if not _RUNNING.is_dir():
         return f"{_NO_SYSTEMD}; {missing}: {_cron_hint(layout)}"
     what = "recover by itself after a reboot"
-    if timers.timed(host) or host.textfile:
+    if timers.timed(host) or host.textfile or host.watch:
         what += " and do what is scheduled"
     return f"to have this host {what}, an administrator runs on it: {_command(layout)}"
 
@@ -122,6 +125,7 @@ def describe(layout: Layout, host: HostConfig) -> str:
     if missing is None:
         also = "".join(f", {one.what} {one.schedule.text}" for one in timers.timed(host))
         also += ", metrics each minute" if host.textfile else ""
+        also += ", a look at the front door each minute" if host.watch else ""
         return f"{unit_name(host)} is enabled{also}"
     return f"{missing}: after a reboot the next command recovers; to have it at boot: {_command(layout)}"
 
@@ -131,13 +135,21 @@ def unscheduled(layout: Layout, host: HostConfig) -> str | None:
     return _missing(layout, host) if timers.timed(host) else None
 
 
-def _missing(layout: Layout, host: HostConfig) -> str | None:
-    """Return what is missing of what starts by itself, or None when it is as it should be."""
+def unwatched(layout: Layout, host: HostConfig) -> str | None:
+    """Return what is missing for the front door to be looked at, None when all is there or nothing is to be watched."""
+    return _missing(layout, host, only=timers.base_name(host, look_timer.WHAT)) if host.watch else None
+
+
+def _missing(layout: Layout, host: HostConfig, only: str = "") -> str | None:
+    """Return what is missing of what starts by itself, or None when it is as it should be.
+
+    With ``only``, of the units whose names begin so; cron has one file for everything.
+    """
     if not _RUNNING.is_dir():
         file = CRON / timers.cron_name(host)
         there, wanted = _text_of(file) or "", _wanted_cron(layout, host)
         return None if there == wanted else f"{file} is {'not there' if wanted else 'not wanted any more'}"
-    wanted_units = _wanted(layout, host)
+    wanted_units = {name: text for name, text in _wanted(layout, host).items() if name.startswith(only)}
     for name, text in wanted_units.items():
         there_now = _text_of(UNITS / name)
         if there_now is None:
@@ -145,7 +157,7 @@ def _missing(layout: Layout, host: HostConfig) -> str | None:
         if there_now != text:
             return f"{name} is another engine's"
     for path in _timer_paths(host):
-        if path.name not in wanted_units and path.exists():
+        if path.name.startswith(only) and path.name not in wanted_units and path.exists():
             return f"{path.name} is not wanted any more"
     for name in wanted_units:
         if (name == unit_name(host) or name.endswith(".timer")) and _run(
@@ -160,13 +172,16 @@ def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
     own = {unit_name(host): render(layout, host, user=user, python=_python())}
     with_key = os.path.lexists(timers.key_file(host))  # False, too, where this user may not look
     timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
-    name = timers.base_name(host, textfile.WHAT)
-    return {**own, **timed, **textfile.unit_files(layout, host, name=name, user=user, python=_python())}
+    minutely: dict[str, str] = {}
+    for one in _MINUTELY:
+        name = timers.base_name(host, one.WHAT)
+        minutely.update(one.unit_files(layout, host, name=name, user=user, python=_python()))
+    return {**own, **timed, **minutely}
 
 
 def _wanted_cron(layout: Layout, host: HostConfig) -> str:
     user, python = _owner(layout)[0], _python()
-    also = textfile.cron_lines(layout, host, user=user, python=python)
+    also = [line for module in _MINUTELY for line in module.cron_lines(layout, host, user=user, python=python)]
     return timers.cron_file(layout, host, user=user, python=python, also=also)
 
 
@@ -221,7 +236,7 @@ def _timer_paths(host: HostConfig) -> list[Path]:
     """Return every file that any schedule of this host could have."""
     return [
         UNITS / f"{timers.base_name(host, what)}{suffix}"
-        for what in (*timers.EVER_TIMED, textfile.WHAT)
+        for what in (*timers.EVER_TIMED, *(one.WHAT for one in _MINUTELY))
         for suffix in (".timer", ".service")
     ]
 

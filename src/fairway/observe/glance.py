@@ -59,7 +59,7 @@ def glance(name: str, answer: Mapping[str, Any]) -> Glance:
     return Glance(
         environment=name,
         serves=str(serving["tag"])[:11] if serving else "nothing",
-        trouble=not serving or bool(answer["drift"]),
+        trouble=not serving or bool(answer["drift"]) or bool(down_doors(answer)),
         locked=bool(answer.get("locked")),
         slot=str(serving.get("slot") or ""),
         since=str(serving.get("since") or ""),
@@ -74,6 +74,7 @@ def _notes(name: str, answer: Mapping[str, Any]) -> list[str]:
     notes = []
     if answer.get("locked"):
         notes.append(locked_words(answer["locked"]))
+    notes += [door_words(name, door) for door in answer.get("uptime") or () if door["state"] != "up"]
     notes += [f"drift: {line}" for line in answer["drift"]]
     if (answer.get("leftovers") or {}).get("rows"):
         notes.append(f"the database still has secrets ({leftovers(answer)}): fairway secrets scan {name}")
@@ -85,6 +86,18 @@ def _notes(name: str, answer: Mapping[str, Any]) -> list[str]:
     elif answer["drift"]:
         notes.append(f"to bring it back to the record: fairway reconcile {name} --plan")
     return notes
+
+
+def down_doors(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the front doors that this host finds down; an older engine looks at none."""
+    return [door for door in answer.get("uptime") or () if door["state"] == "down"]
+
+
+def door_words(name: str, door: Mapping[str, Any]) -> str:
+    """Say of a front door that is not up how it is; ``name`` is the environment from whose host it is seen."""
+    seen = f" of {door['environment']}, seen from here," if door["environment"] != name else ""
+    since = f" since {str(door['since'])[:19].replace('T', ' ')}" if door["since"] else ""
+    return f"the front door{seen} is {door['state']}{since}, {door['url']}: {door['why']}"
 
 
 def leftovers(answer: Mapping[str, Any]) -> str:

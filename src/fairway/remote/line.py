@@ -13,12 +13,13 @@ from fairway.remote.session import EngineSession, OnEvent
 class Line:
     """Asks one environment's host again and again; ``connect`` makes a new connection to it.
 
-    One question at a time: it is not for several threads.
+    One question at a time; only :meth:`hang_up` is for another thread.
     """
 
     def __init__(self, connect: Callable[[], EngineSession]) -> None:
         self._connect = connect
         self._engine: EngineSession | None = None
+        self._over = False
 
     def open(self) -> None:
         """Begin to connect, if that is not done."""
@@ -29,12 +30,21 @@ class Line:
         """Ask the host. Raises what it reported; after ``Unreachable`` the next call connects anew."""
         self.open()
         assert self._engine is not None
+        if self._over:  # while it was opened
+            self._engine.hang_up()
         try:
             return self._engine.call(operation, on_event, **args)
         except FairwayError as error:
             if isinstance(error, Unreachable) or self._engine.ended:
                 self.close()
             raise
+
+    def hang_up(self) -> None:
+        """Have whoever waits for the host's answer in another thread get none, now and later."""
+        self._over = True
+        engine = self._engine
+        if engine is not None:
+            engine.hang_up()
 
     def close(self) -> None:
         """End the connection."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from fairway import __version__
 from fairway.config import Config, Environment
 from fairway.config.environment import default_prefix
+from fairway.config.watching import doors_of
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.engine.contract.protocol import Operation
 from fairway.engine.contract.trust import Key, Keys, PublicKey, Role
@@ -120,6 +121,7 @@ def _host(config: Config, target: Environment) -> dict[str, Any]:
         "upkeep": _upkeep(config, target),
         "textfile": target.textfile,
         "rehearsal": target.rehearsal.model_dump(mode="json") if target.rehearsal is not None else None,
+        "watch": [door.as_json() for door in doors_of(config, target)],
     }
 
 

@@ -103,6 +103,11 @@ class EngineSession:
             raise unknown_outcome(value, self.engine_version, self._environment)
         return value
 
+    def hang_up(self) -> None:
+        """Have whoever waits for an answer in another thread get none; the connection is to be closed then."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
     def close(self) -> None:
         """End the connection. What the engine has accepted goes on."""
         for pipe in (self._process.stdin, self._process.stdout):

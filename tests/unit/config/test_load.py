@@ -142,6 +142,22 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         ('[environments.a]\npromote_from = "b"', "environments.a.promote_from: there is no environment 'b'"),
         ('[environments.a]\npromote_from = "a"', "environments.a.promote_from: leads back to a"),
         (
+            '[environments.a]\nwatched_from = "b"',
+            "environments.a.watched_from: there is no environment 'b' (there are a)",
+        ),
+        ('[environments.a]\nwatched_from = "a"', "environments.a.watched_from: must name another environment"),
+        ('[environments.a]\nwatched_from = "b"\n[environments.b]', "environments.a.url: is missing: watched_from has"),
+        (
+            '[environments.a]\nurl = "http://a.org"\nwatched_from = "b"\nwatch = { enabled = false }\n[environments.b]',
+            "environments.a.watch.enabled: is false, but watched_from has b watch it",
+        ),
+        (
+            '[environments]\na = { url = "http://a.org", hosts = ["h"], watched_from = "b" }\nb = { hosts = ["h"] }',
+            "environments.a.watched_from: b is on the same host",
+        ),
+        ('[environments.a]\nurl = "https://u:w@a.org"', "environments.a.url: must be an address like https://"),
+        ("[environments.a.watch]\ninterval_s = 90", "environments.a.watch.interval_s: must be a multiple of 60"),
+        (
             '[environments.a]\npromote_from = "b"\n[environments.b]\npromote_from = "a"',
             "environments.b.promote_from: leads back to b",
         ),

@@ -113,6 +113,10 @@ class Host:
         """Say whether the connection is gone."""
         return False
 
+    def hang_up(self) -> None:
+        """Give no answer any more."""
+        self.away = True
+
     def close(self) -> None:
         """End the connection."""
 

@@ -18,6 +18,7 @@ from fairway.engine.contract.errors import Refused
 from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.process import Completed
+from fairway.engine.watcher.doors import Door
 
 PLAIN = HostConfig("capakraken", "staging", "3000", "haproxy:3.0", False)
 TIMED = replace(PLAIN, upkeep=Upkeep(schedule=Schedule("02:30"), drill=Schedule("weekly")))
@@ -96,6 +97,27 @@ def test_figures_for_prometheus_are_written_each_minute_by_the_deploy_user(
     assert names() == {"fairway-capakraken-staging.service"}
 
 
+def test_a_front_door_is_looked_at_each_minute_by_the_deploy_user(layout: Layout, systemd: list[list[str]]) -> None:
+    host = replace(PLAIN, watch=(Door("staging", "https://x.org", "/api/ready"),))
+    name = "fairway-capakraken-staging-look"
+    assert unit.unwatched(layout, PLAIN) is None
+    assert unit.unwatched(layout, host) == f"{name}.service is not installed"
+    unit.install(layout, host)
+    # That nothing recovers at boot does not stop anybody from looking.
+    (unit.UNITS / "fairway-capakraken-staging.service").unlink()
+    assert unit.unwatched(layout, host) is None
+    unit.install(layout, host)
+    assert "OnCalendar=*-*-* *:*:00\n" in (unit.UNITS / f"{name}.timer").read_text()
+    lines = (unit.UNITS / f"{name}.service").read_text().splitlines()
+    assert f"ExecStart=/usr/bin/python3 -I {layout.engines}/current scheduled look" in lines
+    assert {f"ReadWritePaths={layout.deploy_path}", "ProtectSystem=strict", "NoNewPrivileges=yes"} <= set(lines)
+    assert unit.describe(layout, host).endswith("is enabled, a look at the front door each minute")
+    (unit.UNITS / f"{name}.timer").unlink()
+    assert unit.unwatched(layout, host) == f"{name}.timer is not installed"
+    unit.install(layout, PLAIN)
+    assert names() == {"fairway-capakraken-staging.service"}
+
+
 def test_a_directory_elsewhere_than_in_var_lib_is_not_made_by_root(layout: Layout, systemd: list[list[str]]) -> None:
     wanted = layout.deploy_path.parent / "somewhere" / "docker.service.d"
     unit.install(layout, replace(PLAIN, textfile=str(wanted)))
@@ -153,6 +175,8 @@ def test_without_systemd_cron_does_it(layout: Layout, cron: Path) -> None:
     assert cron.read_text().splitlines()[-1] == (
         f"* * * * * {user} /usr/bin/python3 -I {layout.engines}/current metrics --write >/dev/null 2>&1"
     )
+    unit.install(layout, replace(PLAIN, watch=(Door("staging", "https://x.org", "/api/ready"),)))
+    assert cron.read_text().splitlines()[2:] == [f"* * * * * {command} look >/dev/null 2>&1"]
     assert "is not wanted any more" in unit.describe(layout, PLAIN)
     assert unit.install(layout, PLAIN) == f"{cron} is removed"
     assert not cron.exists()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fairway.engine.contract.chain import GENESIS, check_chain, entry_hash
 from fairway.engine.contract.errors import Failed
-from fairway.engine.ledger import Ledger, _lines_backwards
+from fairway.engine.files import lines_backwards
+from fairway.engine.ledger import Ledger
 from fairway.evidence.record import problems
 
 
@@ -121,8 +122,8 @@ def test_lines_backwards_are_the_lines(tmp_path: Path, lines: list[bytes], block
     path = tmp_path / "f"
     path.write_bytes(b"\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fairway.engine.ledger._BLOCK_BYTES", block)
-        assert list(_lines_backwards(path)) == [line for line in reversed(lines) if line]
+        patch.setattr("fairway.engine.files._BLOCK_BYTES", block)
+        assert list(lines_backwards(path)) == [line for line in reversed(lines) if line]
 
 
 def _entries(ledger: Ledger) -> tuple[dict[str, Any], ...]:

@@ -53,3 +53,17 @@ def test_a_lock_and_a_running_deployment_are_told() -> None:
     assert "tax season" in seen.notes[0]
     assert seen.notes[1].endswith("fairway attach staging")
     assert not seen.trouble
+
+
+def test_a_front_door_that_is_down_is_trouble_and_one_that_nobody_looks_at_is_told() -> None:
+    door = {"environment": "staging", "url": "https://x.org", "state": "down", "why": "answered 503"}
+    since = {"since": "2026-06-30T11:00:00.000Z"}
+    seen = glance("staging", _status(uptime=[{**door, **since}]))
+    assert seen.trouble
+    assert seen.notes == ("the front door is down since 2026-06-30 11:00:00, https://x.org: answered 503",)
+    other = glance("staging", _status(uptime=[{**door, **since, "environment": "production"}]))
+    assert other.notes[0].startswith("the front door of production, seen from here, is down since")
+    unseen = glance("staging", _status(uptime=[{**door, "state": "unknown", "since": None, "why": "nobody looks"}]))
+    assert (unseen.trouble, unseen.notes) == (False, ("the front door is unknown, https://x.org: nobody looks",))
+    assert glance("staging", _status(uptime=[{**door, **since, "state": "up"}])).notes == ()
+    assert glance("staging", _status(uptime=None)).notes == ()

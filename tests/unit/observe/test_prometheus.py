@@ -27,6 +27,8 @@ FIRING = {
     "FairwayDeploymentFailed": (f'fairway_last_deployment_outcome{{{HOST},outcome="failed"}}', "0x4 1x30", 5, 4),
     "FairwayNotReady": (f"fairway_ready{{{HOST}}}", "1x4 0x30", 7, 6),
     "FairwayFrontDoorDown": (f'fairway_front_door_up{{{HOST},via="site"}}', "1x4 0x30", 7, 6),
+    "FairwayDown": (f'fairway_uptime_up{{{HOST},watched="production"}}', "1x4 0x30", 5, 4),
+    "FairwayNotWatched": (f'fairway_uptime_watched{{{HOST},watched="production"}}', "1x4 0x30", 15, 14),
     "FairwayUnreachable": ('probe_success{job="fairway-blackbox",environment="production"}', "1x4 0x30", 7, 6),
     "FairwayDrift": (f'fairway_drift{{{HOST},kind="files"}}', "0x4 2x30", 15, 14),
     "FairwayBackupTooOld": (f"fairway_backup_overdue{{{HOST}}}", "0x4 1x30", 15, 14),

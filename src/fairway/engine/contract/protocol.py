@@ -79,6 +79,7 @@ class Operation(enum.Enum):
     SECRETS_SCAN = "secrets-scan"
     SECRETS_CLEAR = "secrets-clear"
     METRICS = "metrics"
+    UPTIME = "uptime"
 
 
 class EventKind(enum.Enum):

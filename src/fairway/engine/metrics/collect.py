@@ -165,6 +165,36 @@ def _front_door(layout: Layout, host: HostConfig) -> Iterator[Family]:
     )
 
 
+def _uptime(layout: Layout, host: HostConfig) -> Iterator[Family]:
+    if not host.watch:
+        return
+    from fairway.engine.watcher.deciding import State
+    from fairway.engine.watcher.telling import tell
+
+    told = tell(layout, host)
+    yield gauge(
+        "fairway_uptime_watched",
+        "Whether this front door was looked at lately, as it is to be.",
+        *(Sample(one.fresh, {"watched": one.door.environment}) for one in told),
+    )
+    known = [one for one in told if one.state is not State.UNKNOWN]
+    yield gauge(
+        "fairway_uptime_up",
+        "Whether visitors are served there: 0 after three bad answers in a row, 1 again after two good ones.",
+        *(Sample(one.state is State.UP, {"watched": one.door.environment}) for one in known),
+    )
+    yield gauge(
+        "fairway_uptime_availability_ratio",
+        "In which share of the minutes that were looked at it was up, in the last day, week and month.",
+        *(
+            Sample(share, {"watched": one.door.environment, "window": window})
+            for one in told
+            for window, share in one.availability.items()
+            if share is not None
+        ),
+    )
+
+
 def _locks(layout: Layout, host: HostConfig) -> Iterator[Family]:
     running, hold = deploying(layout.lock), read_hold(layout)
     since = {
@@ -226,6 +256,7 @@ COLLECTORS: dict[str, Collector] = {
     "serving": _serving,
     "edge": _edge,
     "front_door": _front_door,
+    "uptime": _uptime,
     "locks": _locks,
     "disk": _disk,
     "certificate": _certificate,

@@ -53,6 +53,12 @@ def _rehearsal() -> Table:
     return OPERATIONS
 
 
+def _uptime() -> Table:
+    from fairway.engine.operations.uptime import OPERATIONS
+
+    return OPERATIONS
+
+
 def _later(table: Callable[[], Table], operation: Operation) -> Answer:
     def answer(call: Call) -> dict[str, Any]:
         return table()[operation](call)
@@ -81,6 +87,7 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
     Operation.METRICS: _metrics,
+    Operation.UPTIME: _uptime,
     Operation.EDGE_FIGURES: _edge,
     Operation.REHEARSE: _rehearsal,
 }
