@@ -18,7 +18,7 @@ from fairway.engine.contract.trust import Policy
 from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
-    from fairway.config.environment_tables import Backup, EnvironmentTable, Retention
+    from fairway.config.environment_tables import Backup, EnvironmentTable, Notification, Retention
     from fairway.config.models import Rehearsal
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Environment:
     port, as Docker publishes it. ``admin`` is the user by whom an administrator comes
     to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
     None where migrations are not rehearsed. ``textfile`` is where node_exporter looks
-    for figures on the host.
+    for figures on the host, ``notifications`` who is told what happens there.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Environment:
     policy: Policy
     site: Site | None = None
     textfile: str | None = None
+    notifications: tuple[Notification, ...] = ()
 
     @property
     def port_number(self) -> int:
@@ -125,6 +126,7 @@ def resolve(
     registry: Repository,
     backup: Backup,
     rehearsal: Rehearsal,
+    notifications: tuple[Notification, ...],
     environ: Mapping[str, str],
 ) -> Environment:
     """Put the variables over the table and check that nothing is missing.
@@ -174,6 +176,7 @@ def resolve(
         policy=policy_for(table.policy, table.promote_from),
         site=table.site.site() if table.site else None,
         textfile=table.textfile,
+        notifications=notifications,
     )
 
 

@@ -39,6 +39,7 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         ("edge", lambda: _edge(layout)),
         ("recovery at boot", lambda: _recovery(layout)),
         *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
+        *((("notifications", lambda: _notifications(layout)),) if _notifies(layout) else ()),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -142,6 +143,19 @@ def _metrics(layout: Layout) -> str:
             f"--collector.textfile.directory={directory}",
         )
     return f"written to {directory} each minute"
+
+
+def _notifies(layout: Layout) -> bool:
+    try:
+        return read_host_config(layout.host_config).notifications is not None
+    except FairwayError:
+        return False  # said by another check
+
+
+def _notifications(layout: Layout) -> str:
+    from fairway.engine.notifications import standing
+
+    return standing.check(layout, read_host_config(layout.host_config))
 
 
 def _edge(layout: Layout) -> str:

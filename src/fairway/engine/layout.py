@@ -106,6 +106,16 @@ class Layout:
         return self.root / "backups"
 
     @property
+    def notifications(self) -> Path:
+        """What was told to whom, and what is still to be told."""
+        return self.root / "notifications"
+
+    @property
+    def watch(self) -> Path:
+        """What was seen of the application and of drift by looking again and again."""
+        return self.root / "watch"
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

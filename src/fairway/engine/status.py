@@ -48,6 +48,7 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "deploying": running is not None,
         "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
         "backups": _backups(layout, host),
+        "notifications": _notifications(layout, host),
         "edge": edge,
         "drift": [] if running is not None else [*find_drift(seen), *(edge["drift"] if edge else ())],
     }
@@ -56,6 +57,14 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
 def _backups(layout: Layout, host: HostConfig) -> dict[str, Any]:
     # Asks systemd where something is scheduled, and only there.
     return describe_backups(layout, host, unscheduled=unscheduled(layout, host))
+
+
+def _notifications(layout: Layout, host: HostConfig) -> dict[str, Any] | None:
+    if host.notifications is None:
+        return None
+    from fairway.engine.notifications.standing import describe
+
+    return describe(layout, host)
 
 
 def _serving(seen: Observation) -> dict[str, Any] | None:

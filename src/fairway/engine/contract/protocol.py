@@ -79,6 +79,8 @@ class Operation(enum.Enum):
     SECRETS_SCAN = "secrets-scan"
     SECRETS_CLEAR = "secrets-clear"
     METRICS = "metrics"
+    NOTIFY_LIST = "notify-list"
+    NOTIFY_TEST = "notify-test"
 
 
 class EventKind(enum.Enum):

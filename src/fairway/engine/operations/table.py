@@ -41,6 +41,12 @@ def _metrics() -> Table:
     return OPERATIONS
 
 
+def _notifications() -> Table:
+    from fairway.engine.operations.notifications import OPERATIONS
+
+    return OPERATIONS
+
+
 def _edge() -> Table:
     from fairway.engine.operations.edge import OPERATIONS
 
@@ -81,6 +87,8 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.GROUND: _groundwork,
     Operation.PREPARE: _groundwork,
     Operation.METRICS: _metrics,
+    Operation.NOTIFY_LIST: _notifications,
+    Operation.NOTIFY_TEST: _notifications,
     Operation.EDGE_FIGURES: _edge,
     Operation.REHEARSE: _rehearsal,
 }

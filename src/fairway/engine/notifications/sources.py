@@ -1,0 +1,105 @@
+"""What has been written since one last looked: in the ledger, and by the watcher.
+
+Neither file is this package's own: one that is missing, cut short by a crash, pruned or
+put back from a copy is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fairway.engine.contract.errors import FairwayError
+from fairway.engine.layout import Layout
+from fairway.engine.ledger import Ledger
+
+CHANGES = "changes.jsonl"
+# What lies further back than this is history, whatever the cursor says.
+_MOST = 500
+_MAX_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far one has read: the ledger's last entry, and the watcher's last change with its time."""
+
+    ledger: int = 0
+    change: str = ""
+    changed_at: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        return dict(vars(self))
+
+
+def now(layout: Layout) -> Cursor:
+    """Return the cursor of somebody who has read everything."""
+    _, cursor = new_entries(layout, Cursor())
+    changes = read_changes(layout)
+    return _past(cursor, changes[-1]) if changes else cursor
+
+
+def new_entries(layout: Layout, cursor: Cursor) -> tuple[list[dict[str, Any]], Cursor]:
+    """Return the ledger's entries after the cursor, the oldest first, and the cursor after them.
+
+    In a ledger that ends before the cursor, one that was put back, there is nothing new.
+    Of one that was altered only what comes after that is read.
+    """
+    found: list[dict[str, Any]] = []
+    newest: int | None = None
+    try:
+        for entry in Ledger(layout.ledger).newest_first():
+            newest = entry["n"] if newest is None else newest
+            if entry["n"] <= cursor.ledger or len(found) >= _MOST:
+                break
+            found.append(entry)
+    except (FairwayError, OSError):
+        pass  # whoever deploys next is told, in words
+    return found[::-1], replace(cursor, ledger=newest) if newest is not None else cursor
+
+
+def new_changes(layout: Layout, cursor: Cursor) -> tuple[list[dict[str, Any]], Cursor]:
+    """Return the watcher's changes after the cursor, the oldest first, and the cursor after them.
+
+    Where the one that was read last is gone, pruned or with its file, time tells.
+    """
+    changes = read_changes(layout)
+    place = next((index for index, one in enumerate(changes) if one["id"] == cursor.change), None)
+    if place is not None and changes[place]["at"] == cursor.changed_at:
+        found = changes[place + 1 :]
+    else:
+        found = [one for one in changes if one["at"] > cursor.changed_at]
+    found = found[-_MOST:]
+    return found, _past(cursor, found[-1]) if found else cursor
+
+
+def read_changes(layout: Layout) -> list[dict[str, Any]]:
+    """Return the watcher's changes; a line without its end is one that is being written."""
+    return [change for change in map(_parsed, _whole_lines(layout.watch / CHANGES)) if change is not None]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _MAX_BYTES))
+            content = file.read()
+    except OSError:
+        return []
+    return content.split(b"\n")[:-1]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str) or not isinstance(found.get("at"), str):
+        return None
+    return found
+
+
+def _past(cursor: Cursor, change: dict[str, Any]) -> Cursor:
+    return replace(cursor, change=change["id"], changed_at=change["at"])
