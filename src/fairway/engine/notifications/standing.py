@@ -12,6 +12,7 @@ from fairway.engine.notifications.addresses import read_addresses, try_addresses
 from fairway.engine.notifications.outbox import Outbox, read_outbox
 from fairway.engine.notifications.plain import line
 from fairway.engine.notifications.receivers import Notifications
+from fairway.engine.notifications.teller import reached
 from fairway.engine.notifications.wording import MAX_BODY, moment, titled
 
 _SHOWN = 20
@@ -75,10 +76,11 @@ def send_test(layout: Layout, host: HostConfig, *, by: str, to: str | None) -> d
     if to is not None and to not in config.keys:
         raise Invalid(f"there is no receiver {to[:60]!r}", why=f"there is {', '.join(config.keys)}")
     apprise.require()
+    layout.notifications.mkdir(mode=0o700, exist_ok=True)
     addresses = read_addresses(layout, config)
     title = addresses.clean(titled(host.project, host.environment, "a test of notifications"))
     body = f"Asked for by {line(by, 200)}.\nNothing happened: this is what a message looks like."[:MAX_BODY]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for key in keys:
         try:
             home = layout.notifications / "apprise"
@@ -86,6 +88,7 @@ def send_test(layout: Layout, host: HostConfig, *, by: str, to: str | None) -> d
             rows.append({"to": key, "sent": True, "said": "", "hint": ""})
         except FairwayError as error:
             rows.append({"to": key, "sent": False, "said": apprise.why(error), "hint": error.hint})
+    reached(layout, [row["to"] for row in rows if row["sent"]])
     return {"environment": host.environment, "results": rows}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from fairway.engine.layout import Layout
 from fairway.engine.notifications import apprise, sources
 from fairway.engine.notifications.addresses import Addresses, try_addresses
 from fairway.engine.notifications.happenings import of_change, of_record
-from fairway.engine.notifications.outbox import Letter, Outbox, Trouble, begin, forget
+from fairway.engine.notifications.outbox import Letter, Outbox, Trouble, begin, forget, read_outbox
 from fairway.engine.notifications.queueing import queue, queue_summaries, summary_due_at, tidy
 from fairway.engine.notifications.receivers import Notifications
 
@@ -56,6 +56,18 @@ def tell(layout: Layout, *, once: bool) -> None:
         _stay(layout, due)
 
 
+def reached(layout: Layout, keys: Iterable[str]) -> None:
+    """Note that receivers can be reached again: what waits for them is not left to wait for longer."""
+    with _locked(layout.notifications / "teller.lock", wait=True):
+        outbox = read_outbox(layout)
+        if outbox is None or not outbox.troubles:
+            return
+        for key in keys:
+            if key in outbox.troubles:
+                outbox.troubles[key].next_at = 0.0
+        outbox.write(layout)
+
+
 def _stay(layout: Layout, due: float | None) -> None:
     with _locked(layout.notifications / "staying.lock", wait=False) as alone:
         until = _now() + _STAY_S
@@ -76,6 +88,7 @@ def _tell_now(layout: Layout) -> float | None:
         # Without the secrets nothing can be kept out of a message, so none is made.
         for key in host.notifications.keys:
             _fail(outbox, key, apprise.why(addresses))
+            outbox.troubles[key].next_at = 0.0  # it is not the receiver that is away
         outbox.write(layout)
         return None
     gather(layout, host, host.notifications, outbox, addresses)
