@@ -27,7 +27,7 @@ from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.lock import Lock
-from fairway.engine.notifications.spawning import telling
+from fairway.engine.notifications.spawning import spawn_teller
 
 Notice = Callable[[str], None]
 
@@ -121,8 +121,10 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
 
 def run_scheduled(layout: Layout, host: HostConfig, what: str) -> None:
     """Do what a timer asks for, and have people told of it. Raises as :func:`_run_scheduled` does."""
-    with telling(layout):
+    try:
         _run_scheduled(layout, host, what)
+    finally:
+        spawn_teller(layout)
 
 
 def _run_scheduled(layout: Layout, host: HostConfig, what: str) -> None:

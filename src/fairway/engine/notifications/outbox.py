@@ -15,7 +15,7 @@ from fairway.engine.contract.versions import WRITTEN_BY
 from fairway.engine.files import write_atomically
 from fairway.engine.layout import Layout
 from fairway.engine.notifications.limits import Bucket
-from fairway.engine.notifications.sources import Cursor, now
+from fairway.engine.notifications.sources import Cursor, new_changes, new_entries, now
 
 MAX_WAITING = 500
 _MAX_TOLD = 50
@@ -90,6 +90,14 @@ def read_outbox(layout: Layout) -> Outbox | None:
         return _parsed(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def is_done(layout: Layout) -> bool:
+    """Say whether everything was read and told, held-back messages too."""
+    outbox = read_outbox(layout)
+    if outbox is None or outbox.letters or any(bucket.held for bucket in outbox.buckets.values()):
+        return False
+    return not new_entries(layout, outbox.cursor)[0] and not new_changes(layout, outbox.cursor)[0]
 
 
 def begin(layout: Layout) -> Outbox:

@@ -327,11 +327,17 @@ def test_a_teller_is_started_only_where_somebody_is_told(
     layout: Layout, host: HostConfig, spawned: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spawning.spawn_teller(layout)
+    assert spawned == []  # there is nothing to tell
+    record(layout)
+    spawning.spawn_teller(layout)
     assert spawned == [("tell",)]
     # systemd ends what a service leaves behind.
     monkeypatch.setenv("INVOCATION_ID", "1")
     spawning.spawn_teller(layout)
     assert spawned[1:] == [("tell", "--once"), ("waited",)]
+    tell(layout, once=True)
+    spawning.spawn_teller(layout)
+    assert len(spawned) == 3
     HostConfig("shop", "production", "3000", "haproxy:3.0", False).write(layout.host_config)
     spawning.spawn_teller(layout)
     layout.host_config.unlink()
@@ -339,7 +345,21 @@ def test_a_teller_is_started_only_where_somebody_is_told(
     assert len(spawned) == 3
 
 
-def test_people_are_told_also_of_what_failed(layout: Layout, host: HostConfig, spawned: list[tuple[str, ...]]) -> None:
+def test_what_waits_is_something_to_tell(
+    layout: Layout, host: HostConfig, room: Room, spawned: list[tuple[str, ...]]
+) -> None:
+    room.away = {"OPS_URL"}
+    record(layout)
+    tell(layout, once=True)
+    spawning.spawn_teller(layout)
+    assert spawned == [("tell",)]
+
+
+def test_people_are_told_also_of_what_failed(
+    layout: Layout, host: HostConfig, spawned: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Never waited for: the host's lock may be held.
+    monkeypatch.setenv("INVOCATION_ID", "1")
     with pytest.raises(Failed), spawning.telling(layout):
         raise Failed("no")
     assert spawned == [("tell",)]
