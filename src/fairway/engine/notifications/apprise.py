@@ -2,12 +2,13 @@
 
 The address reaches it in memory, as a configuration that nobody else can open, the body on
 standard input: neither is in an argument, in the environment or on the disk. Source:
-apprise(1), "Configuration" and "Text based configuration", from version 1.2.
+apprise(1), "Configuration" and "Text based configuration"; its options are those of 0.9.7 and later.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +23,7 @@ PROGRAM = "apprise"
 PATIENCE_S = 45.0
 _INHERITED = ("PATH", "LANG", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _MAX_SAID = 300
+_COMPLAINT = re.compile(r"\S+ \S+ - (?:WARNING|ERROR|CRITICAL) - (.*)")
 
 
 def require() -> None:
@@ -49,7 +51,7 @@ def send(addresses: Addresses, key: str, *, kind: str, title: str, body: str, ho
     finally:
         os.close(configuration)
     if code != 0:
-        words = lines(addresses.clean_of(key)(said), _MAX_SAID)
+        words = lines(addresses.clean_of(key)(complaints(said)), _MAX_SAID)
         raise Failed(
             f"apprise could not send to {key}",
             why=words or f"it ended with {code}",
@@ -67,6 +69,12 @@ def command(configuration: int, kind: str, title: str) -> list[str]:
         f"--notification-type={kind}",
         f"--title={title}",
     ]
+
+
+def complaints(said: str) -> str:
+    """Return what apprise complained of, without times and without its help; all it said where that is not seen."""
+    found = [match[1] for match in map(_COMPLAINT.match, said.splitlines()) if match]
+    return "; ".join(dict.fromkeys(found)) or said
 
 
 def _run(argv: list[str], body: str, configuration: int, env: dict[str, str]) -> tuple[int, str]:

@@ -272,7 +272,8 @@ def test_without_an_environment_file_nothing_is_made_and_nothing_is_lost(
 
 def test_a_test_message_goes_to_whom_it_is_meant_for(layout: Layout, host: HostConfig, room: Room) -> None:
     room.away = {"NIGHT_URL"}
-    rows = send_test(layout, host, by="ann", to=None)["results"]
+    rows = send_test(layout, host, by="@everyone", to=None)["results"]
+    assert "@everyone" not in room.got[0][2]
     assert [(row["to"], row["sent"]) for row in rows] == [("OPS_URL", True), ("NIGHT_URL", False)]
     assert "connection refused" in rows[1]["said"]
     assert len(send_test(layout, host, by="ann", to="OPS_URL")["results"]) == 1
@@ -395,6 +396,15 @@ def test_apprise_s_words_come_without_any_part_of_the_address(
     for part in (address, "s3cr%40t", "s3cr@t", "42a", "room"):
         assert part not in str(raised.value)
     assert "refused by 127.0.0.1" in raised.value.why
+
+
+def test_of_apprise_s_words_its_complaints_are_told_and_not_its_help() -> None:
+    said = (
+        "2026-11-28 15:10:55,913 - ERROR - Unparseable URL nosuch://x\n2026-11-28 15:10:55,914 - WARNING - Too bad.\n"
+        "Usage:  [OPTIONS]\n  -v   Be talkative.\n"
+    )
+    assert apprise.complaints(said) == "Unparseable URL nosuch://x; Too bad."
+    assert apprise.complaints("Traceback: no") == "Traceback: no"
 
 
 @pytest.fixture
