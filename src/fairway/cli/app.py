@@ -32,6 +32,7 @@ from fairway.cli import (
     metrics,
     metrics_dora,
     migrations,
+    notify,
     promote,
     prune,
     reconcile,
@@ -116,6 +117,7 @@ app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(metrics.app, name="metrics")
 metrics.app.command("dora", epilog="Example: fairway metrics dora production --since 90d")(metrics_dora.dora)
 app.add_typer(migrations.app, name="migrations")
+app.add_typer(notify.app, name="notify")
 app.add_typer(secrets.app, name="secrets")
 secrets.app.command("github", epilog="Example: fairway secrets github staging --set --key deploy-key")(
     secrets_github.github

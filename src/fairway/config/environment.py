@@ -18,7 +18,7 @@ from fairway.engine.contract.trust import Policy
 from fairway.engine.groundwork.wish import Site
 
 if TYPE_CHECKING:
-    from fairway.config.environment_tables import Backup, EnvironmentTable, Retention
+    from fairway.config.environment_tables import Backup, EnvironmentTable, Notification, Retention
     from fairway.config.models import Rehearsal
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Environment:
     to the same hosts, None where the deploy user keeps everything. ``rehearsal`` is
     None where migrations are not rehearsed. ``textfile`` is where node_exporter looks
     for figures on the host. ``url`` is where visitors come in, ``watched_from`` the
-    environment whose host looks at that, too.
+    environment whose host looks at that, too, ``notifications`` who is told what happens there.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Environment:
     textfile: str | None = None
     url: str | None = None
     watched_from: str | None = None
+    notifications: tuple[Notification, ...] = ()
 
     @property
     def port_number(self) -> int:
@@ -128,6 +129,7 @@ def resolve(
     registry: Repository,
     backup: Backup,
     rehearsal: Rehearsal,
+    notifications: tuple[Notification, ...],
     environ: Mapping[str, str],
 ) -> Environment:
     """Put the variables over the table and check that nothing is missing.
@@ -179,6 +181,7 @@ def resolve(
         textfile=table.textfile,
         url=table.front_door,
         watched_from=table.watched_from,
+        notifications=notifications,
     )
 
 

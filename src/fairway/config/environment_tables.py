@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from fairway.config.values import (
     DeployPath,
     Email,
     EnvironmentName,
+    EventName,
     FrontDoor,
     HostEntry,
     ImageReference,
@@ -40,6 +41,7 @@ from fairway.config.values import (
 )
 from fairway.engine.backups.upkeep import Tool
 from fairway.engine.groundwork.wish import MAX_BODY_MB, Site, Tls
+from fairway.engine.notifications.receivers import MAX_AN_HOUR, MAX_RECEIVERS, USUAL
 from fairway.engine.watcher.doors import MAX_INTERVAL_S, MINUTE_S
 
 
@@ -60,6 +62,16 @@ class Backup(Table):
     offsite_tool: Annotated[Tool, Field(strict=False)] = Tool.RESTIC
     offsite_password: VariableName | None = None
     offsite_env: Annotated[tuple[VariableName, ...], Listed] = ()
+
+
+class Notification(Table):
+    """``[[notifications]]``: somebody who is told what happens on a host, and of what."""
+
+    url_key: VariableName
+    events: Annotated[tuple[EventName, ...], Listed] = Field(
+        default=tuple(event.value for event in USUAL), min_length=1
+    )
+    at_most: int = Field(default=6, ge=1, le=MAX_AN_HOUR)
 
 
 class Retention(Table):
@@ -132,6 +144,7 @@ class EnvironmentTable(Table):
     retention: Retention = Retention()
     policy: PolicyTable = PolicyTable()
     backup: Backup | None = None
+    notifications: Annotated[tuple[Notification, ...], Listed] | None = None
     site: SiteTable | None = None
     watch: Watch = Watch()
 
@@ -154,6 +167,8 @@ def contradictions(environments: Mapping[str, EnvironmentTable]) -> list[str]:
         where = f"environments.{name}"
         if table.backup is not None:
             problems += [f"{where}.backup.{line}" for line in backup_contradictions(table.backup)]
+        if table.notifications is not None:
+            problems += [f"{where}.{line}" for line in notification_contradictions(table.notifications)]
         if len({(host.user, host.destination, host.port) for host in table.hosts}) < len(table.hosts):
             problems.append(f"{where}.hosts: lists the same host twice")
         source = table.promote_from
@@ -201,6 +216,16 @@ def _watch_contradictions(environments: Mapping[str, EnvironmentTable], name: st
         problems.append(f"watch.enabled: is false, but watched_from has {other} watch it")
     if table.hosts and table.hosts == environments[other].hosts:
         problems.append(f"watched_from: {other} is on the same host, which sees no more than it sees itself")
+    return problems
+
+
+def notification_contradictions(receivers: Sequence[Notification]) -> list[str]:
+    """List what is wrong between receivers that are right by themselves."""
+    keys = [receiver.url_key for receiver in receivers]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    problems = [f"notifications: {key} is the url_key of two receivers" for key in twice]
+    if len(keys) > MAX_RECEIVERS:
+        problems.append(f"notifications: there are {len(keys)} receivers, at most {MAX_RECEIVERS}")
     return problems
 
 

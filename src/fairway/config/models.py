@@ -15,7 +15,13 @@ from pydantic_core import PydanticCustomError
 
 from fairway.config.ci import contradictions as ci_contradictions
 from fairway.config.environment import Environment, Promotion, resolve
-from fairway.config.environment_tables import Backup, EnvironmentTable, backup_contradictions
+from fairway.config.environment_tables import (
+    Backup,
+    EnvironmentTable,
+    Notification,
+    backup_contradictions,
+    notification_contradictions,
+)
 from fairway.config.environment_tables import contradictions as environment_contradictions
 from fairway.config.values import (
     AgeRecipient,
@@ -260,6 +266,7 @@ class Config(Table):
     ci: Ci = Ci()
     backup: Backup = Backup()
     rehearsal: Rehearsal = Rehearsal()
+    notifications: Annotated[tuple[Notification, ...], Listed] = ()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -307,6 +314,7 @@ class Config(Table):
             registry=self.images.app,
             backup=table.backup or self.backup,
             rehearsal=self.rehearsal,
+            notifications=self.notifications if table.notifications is None else table.notifications,
             environ=self._variables,
         )
 
@@ -378,6 +386,7 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("compose: app_service, migrator_service and workers must be different services")
     problems += [f"ci.{line}" for line in ci_contradictions(config.ci)]
     problems += [f"backup.{line}" for line in backup_contradictions(config.backup)]
+    problems += notification_contradictions(config.notifications)
     return problems + environment_contradictions(config.environments)
 
 

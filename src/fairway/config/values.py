@@ -21,6 +21,7 @@ from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
 from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, PLAIN_PATH, SITE_NAME
 from fairway.engine.hostconfig import recipient
+from fairway.engine.notifications.receivers import Event
 from fairway.engine.watcher.doors import URL
 
 
@@ -123,6 +124,9 @@ TimeOfDay = Annotated[
     str, _text(checks.matching(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00", 'a time of day like "16:00"'))
 ]
 TimeZone = Annotated[str, _text(checks.time_zone)]
+EventName = Annotated[
+    str, _text(checks.matching("|".join(one.value for one in Event), f"one of {', '.join(one.value for one in Event)}"))
+]
 Argument = Annotated[str, _text(checks.matching(r"[^\x00-\x1f\x7f]{1,1000}", "one line of 1 to 1000 characters"))]
 Percentage = Annotated[int, Field(ge=1, le=99)]
 Listed = BeforeValidator(_listed)

@@ -16,7 +16,7 @@ from fairway.engine.ownership import deploy_owner
 _FOR_ROOT = ("install-unit", "traffic", "admin")
 USAGE = (
     "usage: fairway-engine serve | upkeep | admin | retire <deployment> | recover | edge-drain | install-unit"
-    " | traffic <to> | scheduled <what> | metrics [--write]"
+    " | traffic <to> | scheduled <what> | metrics [--write] | tell [--once]"
 )
 
 
@@ -56,6 +56,11 @@ def _run(arguments: list[str], layout: Layout) -> None:
         from fairway.engine.metrics.command import metrics
 
         metrics(arguments[1:], layout)
+        return
+    if arguments[:1] == ["tell"] and arguments[1:] in ([], ["--once"]):
+        from fairway.engine.notifications.teller import tell
+
+        tell(layout, once=arguments[1:] == ["--once"])
         return
     from fairway.engine.console import COMMANDS, run_console
 

@@ -35,6 +35,7 @@ from fairway.engine.journal import has_ended, latest_deployment, read_journal, r
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.lock import Lock
+from fairway.engine.notifications.spawning import telling
 from fairway.engine.observation import observe
 from fairway.engine.rehearsal.naming import REHEARSALS
 from fairway.engine.releases import StoredRelease, check_release, load_release, store_release
@@ -167,12 +168,12 @@ class Acceptance:
 
     def hold(self, reason: str, asked: Asked) -> Hold:
         """Lock the environment by name. Raises ``Locked`` when it is already, or a deployment runs."""
-        with self._locked(asked, "lock"):
+        with telling(self._layout), self._locked(asked, "lock"):
             return take_hold(self._layout, by=asked.by, reason=reason)
 
     def give_hold_up(self, asked: Asked) -> Hold | None:
         """Unlock the environment; return what held it."""
-        with self._locked(asked, "unlock"):
+        with telling(self._layout), self._locked(asked, "unlock"):
             return give_hold_up(self._layout, by=asked.by)
 
     @contextmanager
@@ -330,13 +331,16 @@ def _settle_deployment(layout: Layout, host: HostConfig, notice: Notice) -> None
     if has_ended(entries):
         return
     refuse_newer(entries, (step.name for step in STEPS))
-    notice(recover(Deployment(layout, host, read_request(layout, identity))))
+    with telling(layout):
+        line = recover(Deployment(layout, host, read_request(layout, identity)))
+    notice(line)
 
 
 def _live(deployment: Deployment, lock: Lock) -> None:
     """The detached engine's own life: carry the deployment out, then keep the old slot warm for a while."""
-    carry_out(deployment)
-    lock.release()
+    with telling(deployment.layout):
+        carry_out(deployment)
+        lock.release()
     retire.spawn_if_due(deployment)
 
 

@@ -263,7 +263,8 @@ class Deployment:
         except FairwayError:
             present = []  # whatever asks Docker next says so
         # A container that was started before the file was changed still tells the earlier secrets.
-        return Redactor(self.settings, *(container.environment for container in present))
+        earlier = (container.environment for container in present)
+        return Redactor(self.settings, *earlier, addresses=self.host.secret_addresses)
 
     @cached_property
     def driver(self) -> Driver:

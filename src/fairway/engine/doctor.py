@@ -44,6 +44,7 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
         *((("error tracker", lambda: _error_tracker(layout, serving)),) if serving and serving.errors else ()),
         *((("front door", lambda: _watching(layout)),) if _watched(layout) else ()),
+        *((("notifications", lambda: _notifications(layout)),) if _notifies(layout) else ()),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -182,6 +183,13 @@ def _watched(layout: Layout) -> bool:
         return False  # said by another check
 
 
+def _notifies(layout: Layout) -> bool:
+    try:
+        return read_host_config(layout.host_config).notifications is not None
+    except FairwayError:
+        return False  # said by another check
+
+
 def _watching(layout: Layout) -> str:
     """Check that it is looked at, not how it is: that a site is down is no fault of the host's preparation."""
     from fairway.engine.unit import unwatched
@@ -199,6 +207,12 @@ def _watching(layout: Layout) -> str:
             hint="on the host: systemctl status 'fairway-*-look.*', or cron's log",
         )
     return ", ".join(f"{one.door.environment} {one.door.url} {one.state.value}" for one in told)
+
+
+def _notifications(layout: Layout) -> str:
+    from fairway.engine.notifications import standing
+
+    return standing.check(layout, read_host_config(layout.host_config))
 
 
 def _edge(layout: Layout) -> str:

@@ -16,6 +16,7 @@ from fairway.engine.contract.names import project_name
 from fairway.engine.contract.versions import WRITTEN_BY, reading, take_writer
 from fairway.engine.files import write_atomically
 from fairway.engine.groundwork.wish import PLAIN_PATH
+from fairway.engine.notifications.receivers import Notifications
 from fairway.engine.watcher.doors import MAX_DOORS, Door, parse_doors
 
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -144,7 +145,8 @@ class HostConfig:
     ``proven_only`` says that this environment takes promoted releases only, so
     never one built from a dirty tree. ``rehearsal`` is None where none is asked for,
     ``textfile`` is the directory in which node_exporter looks for figures, ``watch`` are
-    the front doors that this host looks at, its own and other environments'.
+    the front doors that this host looks at, its own and other environments',
+    ``notifications`` None where nobody is told anything.
     """
 
     project: str
@@ -158,6 +160,12 @@ class HostConfig:
     textfile: str | None = None
     rehearsal: Rehearsal | None = None
     watch: tuple[Door, ...] = ()
+    notifications: Notifications | None = None
+
+    @property
+    def secret_addresses(self) -> tuple[str, ...]:
+        """The keys of the environment file whose values are addresses with tokens in them."""
+        return self.notifications.keys if self.notifications else ()
 
     @classmethod
     def parse(cls, fields: Fields) -> HostConfig:
@@ -175,13 +183,22 @@ class HostConfig:
             textfile=fields.nullable_since("textfile", lambda: fields.matching("textfile", PLAIN_PATH, "a path")),
             rehearsal=Rehearsal.parse(fields.object("rehearsal")) if fields.has("rehearsal") else None,
             watch=parse_doors(fields.objects("watch", max_items=MAX_DOORS)) if fields.has("watch") else (),
+            notifications=fields.nullable_since(
+                "notifications", lambda: Notifications.parse(fields.object("notifications"))
+            ),
         )
         fields.end()
         return config
 
     def write(self, path: Path) -> None:
         """Store the configuration; it holds no secret, and root may write it for the deploy user to read."""
-        document = {**asdict(self), "upkeep": self.upkeep.as_json(), WRITTEN_BY: fairway.__version__}
+        told = self.notifications.as_json() if self.notifications else None
+        document = {
+            **asdict(self),
+            "upkeep": self.upkeep.as_json(),
+            "notifications": told,
+            WRITTEN_BY: fairway.__version__,
+        }
         write_atomically(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(), mode=0o644)
 
 

@@ -124,6 +124,11 @@ class Layout:
         return self.watch / "minutes" / environment
 
     @property
+    def notifications(self) -> Path:
+        """What was told to whom, and what is still to be told."""
+        return self.root / "notifications"
+
+    @property
     def releases(self) -> Path:
         return self.root / "releases"
 

@@ -31,7 +31,7 @@ def stream_logs(
     Raises ``Invalid`` when there is no such container.
     """
     name = _container_name(layout, host, service)
-    redact = Redactor(_settings(layout), *_started_with(layout, host))
+    redact = Redactor(_settings(layout), *_started_with(layout, host), addresses=host.secret_addresses)
     env = docker.environment(layout.docker_config)
     stream(
         docker.logs(name, tail=tail, follow=follow, timestamps=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import quote, quote_plus, unquote
 
 # PIN and SIGN are parts of ordinary words, too: SHIPPING, DESIGN.
@@ -24,6 +24,9 @@ _MIN_SECRET = 3
 _MASK = "[redacted]"
 # A shorter value is a word such as "true": masking it would garble every log without hiding anything.
 _MIN_OTHER = 12
+# A shorter part of an address is a word such as "alerts"; a token has more.
+_MIN_PART = 10
+_PARTS = re.compile(r"[/?&=:@#]+")
 
 
 class Redactor:
@@ -34,10 +37,14 @@ class Redactor:
     by itself. Passwords in URLs are always masked.
     """
 
-    def __init__(self, values: Mapping[str, str], *earlier: Mapping[str, str]) -> None:
-        """``earlier`` are other values of the same keys, such as those that a running container was started with."""
+    def __init__(self, values: Mapping[str, str], *earlier: Mapping[str, str], addresses: Collection[str] = ()) -> None:
+        """``earlier`` are other values of the same keys, such as those that a running container was started with.
+
+        ``addresses`` are the keys whose values are addresses that are secret themselves, with tokens in their paths.
+        """
         known = [*values.items(), *((k, v) for one in earlier for k, v in one.items() if k in values)]
         secrets = {secret for key, value in known for secret in _secrets(key, value)}
+        secrets |= {part for key, value in known if key in addresses for part in address_parts(value)}
         ordered = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
         self._pattern = re.compile("|".join(re.escape(secret) for secret in ordered)) if ordered else None
 
@@ -46,6 +53,14 @@ class Redactor:
         if self._pattern is not None:
             text = self._pattern.sub(_MASK, text)
         return _URL_PASSWORD.sub(rf"\g<before>{_MASK}", text)
+
+
+def address_parts(address: str, *, least: int = _MIN_PART) -> set[str]:
+    """Return an address that is a secret, and those of its parts that have so many characters, as written and read."""
+    if len(address) < _MIN_SECRET:
+        return set()
+    parts = [part for part in _PARTS.split(address.partition("://")[2]) if len(part) >= least]
+    return {address, *parts, *(unquote(part) for part in parts)}
 
 
 def _secrets(key: str, value: str) -> Iterator[str]:

@@ -33,6 +33,7 @@ _ENDED_FACTS = (
     "backup",
     "rehearsal",
     "evidence",
+    "missing",
     "forced",
     "tracker",
     "error",

@@ -40,6 +40,7 @@ from fairway.engine.journal import latest_deployment
 from fairway.engine.layout import Layout
 from fairway.engine.ledger import Ledger
 from fairway.engine.logs import stream_logs
+from fairway.engine.notifications.spawning import telling
 from fairway.engine.operations import Call, base64_bytes, environment_of
 from fairway.engine.operations.table import ANSWERS
 from fairway.engine.ownership import as_deploy_user
@@ -124,6 +125,10 @@ class Server:
 
         with as_deploy_user(self._layout):
             make_evidence_key(self._layout)
+        from fairway.engine.notifications.teller import settle_receivers
+
+        with as_deploy_user(self._layout):
+            settle_receivers(self._layout, host)
         return {"configured": True}
 
     def _trust(self, args: Fields) -> dict[str, Any]:
@@ -306,14 +311,15 @@ class Server:
                 self._emit(event)
 
         refuse_held(self._layout, self._host().environment)
-        return upgrade_edge(
-            self._layout,
-            self._host(),
-            image,
-            by=by,
-            notice=lambda line: tell({"kind": "notice", "line": line}),
-            tell=lambda entry: tell({"kind": "journal", "entry": entry}),
-        )
+        with telling(self._layout):
+            return upgrade_edge(
+                self._layout,
+                self._host(),
+                image,
+                by=by,
+                notice=lambda line: tell({"kind": "notice", "line": line}),
+                tell=lambda entry: tell({"kind": "journal", "entry": entry}),
+            )
 
     def _survey(self, args: Fields) -> dict[str, Any]:
         project = args.parsed("project", project_name)

@@ -44,10 +44,10 @@ def spawn_waiting(layout: Layout, command: str, identity: str) -> None:
     spawn_logging_to(layout.deployment(identity) / "engine.log", command, identity)
 
 
-def spawn_logging_to(path: Path, *arguments: str) -> None:
+def spawn_logging_to(path: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Start the engine anew with these arguments, saying what it has to say in a file."""
     with path.open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-I", str(Path(sys.argv[0]).resolve()), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,

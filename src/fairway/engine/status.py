@@ -48,6 +48,7 @@ def describe_host(layout: Layout, host: HostConfig) -> dict[str, Any]:
         "deploying": running is not None,
         "deployment": {**running, "id": latest_deployment(layout)} if running is not None else None,
         "backups": _backups(layout, host),
+        "notifications": _notifications(layout, host),
         "edge": edge,
         "uptime": _uptime(layout, host),
         "drift": [] if running is not None else [*find_drift(seen), *(edge["drift"] if edge else ())],
@@ -66,6 +67,14 @@ def _uptime(layout: Layout, host: HostConfig) -> list[dict[str, Any]] | None:
     from fairway.engine.watcher.telling import describe_uptime
 
     return describe_uptime(layout, host, lambda: unwatched(layout, host))
+
+
+def _notifications(layout: Layout, host: HostConfig) -> dict[str, Any] | None:
+    if host.notifications is None:
+        return None
+    from fairway.engine.notifications.standing import describe
+
+    return describe(layout, host)
 
 
 def _serving(seen: Observation) -> dict[str, Any] | None:

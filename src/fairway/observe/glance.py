@@ -81,6 +81,7 @@ def _notes(name: str, answer: Mapping[str, Any]) -> list[str]:
     notes += [line.replace("<environment>", name) for line in (answer.get("edge") or {}).get("notes", ())]
     warnings = (answer.get("backups") or {}).get("warnings", ())
     notes += [f"backups: {line.replace('<environment>', name)}" for line in warnings]
+    notes += [f"notifications: {line}" for line in (answer.get("notifications") or {}).get("warnings", ())]
     if answer["deploying"]:
         notes.append(f"{_running(answer)}: fairway attach {name}")
     elif answer["drift"]:

@@ -91,7 +91,10 @@ def wish_for(config: Config, target: Environment, deploy_user: str) -> Wish:
         env=config.env.rules,
         site=target.site,
         external_database=backup.url_key is not None,
-        tools=(backup.offsite_tool.value,) if backup.offsite else (),
+        tools=(
+            *((backup.offsite_tool.value,) if backup.offsite else ()),
+            *(("apprise",) if target.notifications else ()),
+        ),
     )
 
 

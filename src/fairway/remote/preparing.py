@@ -120,6 +120,7 @@ def _host(config: Config, target: Environment) -> dict[str, Any]:
         "backups": _backups(config, target),
         "upkeep": _upkeep(config, target),
         "textfile": target.textfile,
+        "notifications": _notifications(config, target),
         "rehearsal": target.rehearsal.model_dump(mode="json") if target.rehearsal is not None else None,
         "watch": [door.as_json() for door in doors_of(config, target)],
     }
@@ -133,6 +134,15 @@ def _backups(config: Config, target: Environment) -> dict[str, Any]:
         "recipients": list(backup.recipients),
         "before_migrations": backup.before_migrations,
         "external": external if backup.url_key else None,
+    }
+
+
+def _notifications(config: Config, target: Environment) -> dict[str, Any] | None:
+    if not target.notifications:
+        return None
+    return {
+        "env_file": config.env.file,
+        "receivers": [receiver.model_dump(mode="json") for receiver in target.notifications],
     }
 
 

@@ -87,6 +87,17 @@ def test_a_promotion_that_is_not_clear_is_refused(tmp_path: Path) -> None:
         config(tmp_path, text=FILE.replace('promote_from = "staging"', "")).promotion()
 
 
+def test_an_environment_s_own_receivers_stand_in_the_place_of_all_others(tmp_path: Path) -> None:
+    told = '[[notifications]]\nurl_key = "OPS_URL"\n'
+    mine = '[[environments.bare.notifications]]\nurl_key = "B_URL"\nevents = ["failed"]\nat_most = 9\n'
+    text = FILE.replace("[environments.staging]", "[environments.staging]\nnotifications = []")
+    found = config(tmp_path, text=text + mine + told)
+    keys = {name: [one.url_key for one in found.environment(name).notifications] for name in ("staging", "production")}
+    assert keys == {"staging": [], "production": ["OPS_URL"]}
+    (usual,) = found.environment("production").notifications
+    assert ("failed" in usual.events, "locked" in usual.events, usual.at_most) == (True, False, 6)
+
+
 def test_variables_go_before_the_file(tmp_path: Path) -> None:
     environ = {
         "PROD_SSH_HOST": "a.example.com, ssh://b.example.com:2022",

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from fairway.config import load
 from fairway.config.environment import VARIABLES
-from fairway.config.environment_tables import EnvironmentTable, Frozen, PolicyTable, Retention
+from fairway.config.environment_tables import EnvironmentTable, Frozen, Notification, PolicyTable, Retention
 from fairway.config.load import check, find, parse
 from fairway.config.models import CiStage, Config, EnvCondition
 from fairway.config.requires import refuse_other_version, suggested
@@ -71,6 +71,9 @@ def documented_keys(model: type[BaseModel], prefix: str) -> list[str]:
             keys += [prefix + name, *documented_keys(Frozen, f"{prefix}{name}.")]
         elif name == "when":
             keys += [prefix + name, *documented_keys(EnvCondition, f"{prefix}{name}.")]
+        elif name == "notifications":
+            # Those of an environment have the same keys.
+            keys += [prefix + name, *(documented_keys(Notification, f"{name}.") if not prefix else ())]
         else:
             keys.append(prefix + (field.alias or name))
     return keys
@@ -127,6 +130,22 @@ def test_every_variable_is_in_the_reference(suffix: str) -> None:
         (
             '[ci.stages]\na = { run = "x", needs = ["b"] }\nb = { run = "x", needs = ["a"] }',
             "ci.stages: they wait for each other in a circle: ",
+        ),
+        ("[[notifications]]", "notifications[1].url_key: is missing"),
+        ('[[notifications]]\nurl_key = "https://x"', "notifications[1].url_key: must be a variable's name"),
+        (
+            '[[notifications]]\nurl_key = "A"\nevents = ["lunch"]',
+            "notifications[1].events[1]: must be one of deployed,",
+        ),
+        ('[[notifications]]\nurl_key = "A"\nevents = []', "notifications[1].events: "),
+        ('[[notifications]]\nurl_key = "A"\nat_most = 0', "notifications[1].at_most: must be at least 1"),
+        (
+            '[[notifications]]\nurl_key = "A"\n[[notifications]]\nurl_key = "A"\nat_most = 2',
+            "notifications: A is the url_key of two receivers",
+        ),
+        (
+            '[environments.a]\nnotifications = [{ url_key = "A" }, { url_key = "A", at_most = 2 }]',
+            "environments.a.notifications: A is the url_key of two receivers",
         ),
         ("[environments.Staging]", "environments.Staging: must be an environment name"),
         ('[environments.staging]\nhost = ["a"]', "environments.staging.host: unknown key (did you mean 'hosts'?)"),

@@ -67,3 +67,18 @@ def test_what_a_container_was_started_with_is_masked_as_well_but_nothing_that_is
 def test_a_line_of_json_is_left_whole() -> None:
     line = '{"url":"http://app:3000/x","by":"jane@example.com"}'
     assert Redactor({})(line) == line
+
+
+def test_an_address_that_is_a_secret_is_taken_out_whole_and_by_its_tokens() -> None:
+    values = {
+        "OPS_URL": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/%23alerts",
+        "SITE": "https://example.com/a",
+    }
+    redact = Redactor(values, addresses=("OPS_URL",))
+    assert redact(f"to {values['OPS_URL']}") == "to [redacted]"
+    assert (
+        redact("hooks.slack.com/services/x/TIiajkdnlazkcOXrIdevi7FQ: 403")
+        == "hooks.slack.com/services/x/[redacted]: 403"
+    )
+    assert redact("alerts at https://example.com/a") == "alerts at https://example.com/a"
+    assert "TIiajkdnlazkcOXrIdevi7FQ" in Redactor(values)("TIiajkdnlazkcOXrIdevi7FQ")

@@ -30,6 +30,8 @@ admin = "root"
 [environments.production.site]
 name = "www.example.com"
 tls = "none"
+[[environments.production.notifications]]
+url_key = "OPS_URL"
 """
 Said = tuple[int, str, str]
 
@@ -70,7 +72,7 @@ def test_what_is_asked_of_a_host_is_what_fairway_toml_says(keeper_of_host: Any) 
     assert (wish.deploy_user, wish.deploy_path, wish.port) == ("deploy", "/opt/shop", "127.0.0.1:3000")
     assert wish.site.url == "http://www.example.com"
     assert wish.env.required == ("POSTGRES_PASSWORD",)
-    assert wish.tools == ("rclone",)
+    assert wish.tools == ("rclone", "apprise")
 
 
 @pytest.mark.parametrize("python", [NO_PYTHON, (1, "", "sudo: python3: command not found")])

@@ -27,6 +27,7 @@ from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.lock import Lock
+from fairway.engine.notifications.spawning import spawn_teller
 
 Notice = Callable[[str], None]
 
@@ -119,6 +120,14 @@ def copy_backups(layout: Layout, host: HostConfig, *, by: str, notice: Notice) -
 
 
 def run_scheduled(layout: Layout, host: HostConfig, what: str) -> None:
+    """Do what a timer asks for, and have people told of it. Raises as :func:`_run_scheduled` does."""
+    try:
+        _run_scheduled(layout, host, what)
+    finally:
+        spawn_teller(layout)
+
+
+def _run_scheduled(layout: Layout, host: HostConfig, what: str) -> None:
     """Do what a timer asks for. Raises ``Failed`` with everything that went wrong, after all of it was tried.
 
     One that is told to end, as when the host is shut down or systemd's limit has passed, leaves

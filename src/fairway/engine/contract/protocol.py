@@ -80,6 +80,8 @@ class Operation(enum.Enum):
     SECRETS_CLEAR = "secrets-clear"
     METRICS = "metrics"
     UPTIME = "uptime"
+    NOTIFY_LIST = "notify-list"
+    NOTIFY_TEST = "notify-test"
 
 
 class EventKind(enum.Enum):

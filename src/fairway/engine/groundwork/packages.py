@@ -95,7 +95,7 @@ def _by_hand(needed: tuple[str, ...], useful: tuple[str, ...]) -> Choice:
             blocked=f"{', '.join(needed)} is missing, and this is no system that Fairway installs on",
             hint="Debian from 12, Ubuntu from 22.04; elsewhere install them yourself, with Compose from 2.24.4",
         )
-    note = f"{', '.join(useful)} is missing: encrypted settings and backups, and copies of them, need it"
+    note = f"{', '.join(useful)} is missing: encrypted settings and backups, copies of them, and notifications need it"
     return Choice(note=note if useful else "")
 
 

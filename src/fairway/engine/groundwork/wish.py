@@ -26,7 +26,7 @@ ACME_SERVER = re.compile(
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}:)?[0-9]{1,5}")
-_TOOLS = re.compile(r"restic|rclone")
+_TOOLS = re.compile(r"restic|rclone|apprise")
 MAX_BODY_MB = 100_000
 _EVERYWHERE = ("", "0.0.0.0")  # noqa: S104 - recognized, never bound to
 
@@ -83,7 +83,7 @@ class Wish:
     """All that is asked of a host.
 
     ``port`` is what the edge is published on, a port or an address and a port.
-    ``tools`` are the programs that copies of backups need.
+    ``tools`` are the programs that copies of backups and notifications need.
     """
 
     project: str
@@ -147,5 +147,5 @@ class Wish:
 
 def _tool(name: str) -> str:
     if not _TOOLS.fullmatch(name):
-        raise Invalid(f"not a program that backups are copied with: {name[:60]!r}")
+        raise Invalid(f"not a program that Fairway uses: {name[:60]!r}")
     return name

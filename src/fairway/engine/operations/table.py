@@ -41,6 +41,12 @@ def _metrics() -> Table:
     return OPERATIONS
 
 
+def _notifications() -> Table:
+    from fairway.engine.operations.notifications import OPERATIONS
+
+    return OPERATIONS
+
+
 def _edge() -> Table:
     from fairway.engine.operations.edge import OPERATIONS
 
@@ -88,6 +94,8 @@ TABLES: Mapping[Operation, Callable[[], Table]] = {
     Operation.PREPARE: _groundwork,
     Operation.METRICS: _metrics,
     Operation.UPTIME: _uptime,
+    Operation.NOTIFY_LIST: _notifications,
+    Operation.NOTIFY_TEST: _notifications,
     Operation.EDGE_FIGURES: _edge,
     Operation.REHEARSE: _rehearsal,
 }

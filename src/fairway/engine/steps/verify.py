@@ -21,25 +21,34 @@ class Verify(Step):
 
     def plan(self, deployment: Deployment) -> str:
         self._refuse_foreign(deployment)
-        return self._said(deployment, self._decision(deployment))
+        decision = self._consult(deployment)
+        self._refuse_unmet(deployment, decision)
+        return self._said(deployment, decision)
 
     def run(self, deployment: Deployment) -> str:
         self._refuse_foreign(deployment)
-        decision = self._decision(deployment)
+        decision = self._consult(deployment)
+        if decision is not None and not decision.met:
+            # For the record: whoever waits for people's words alone is told so.
+            deployment.journal.noted(self.name, missing=[check.name for check in decision.missing])
+        self._refuse_unmet(deployment, decision)
         if decision is not None and decision.rests_on:
             deployment.journal.noted(self.name, evidence=decision.evidence)
         return self._said(deployment, decision)
 
-    def _decision(self, deployment: Deployment) -> Decision | None:
+    def _refuse_unmet(self, deployment: Deployment, decision: Decision | None) -> None:
+        if decision is not None:
+            named = NamedRelease(deployment.stored.name, deployment.release)
+            refuse_unmet(decision, named, deployment.host.environment)
+
+    def _consult(self, deployment: Deployment) -> Decision | None:
         if deployment.request.action is not Action.DEPLOY:
             return None
         active = deployment.request.before.active
         named = NamedRelease(deployment.stored.name, deployment.release)
         host = deployment.host
         replaces = active.release if active else None
-        decision = consult(deployment.layout, host, named, deployment.evidence, replaces)
-        refuse_unmet(decision, named, host.environment)
-        return decision
+        return consult(deployment.layout, host, named, deployment.evidence, replaces)
 
     def _said(self, deployment: Deployment, decision: Decision | None) -> str:
         stored = deployment.stored

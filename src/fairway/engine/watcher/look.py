@@ -18,6 +18,7 @@ from fairway.engine import clock
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
+from fairway.engine.notifications.spawning import spawn_teller
 from fairway.engine.watcher.asking import Asker, ask
 from fairway.engine.watcher.changes import Change, Changes
 from fairway.engine.watcher.deciding import APART_S, Answer, Standing, State, down_words, settle, span, up_words
@@ -49,7 +50,8 @@ def run_look(layout: Layout, host: HostConfig) -> None:
             print("another look is going on", file=sys.stderr)
             return
         look(layout, host)
-    # The merger: whoever tells people is started here, with spawn_teller(layout). It reads changes.jsonl.
+    # Each minute, too, for what could not be told before.
+    spawn_teller(layout)
 
 
 def look(

@@ -91,13 +91,14 @@ def test_a_docker_that_runs_is_never_replaced(system: str, docker: str, expected
 
 
 def test_the_site_and_the_copies_ask_for_their_programs() -> None:
-    wish = replace(SERVED, site=CERTBOT, tools=("restic",))
-    assert choose(distribution(DEBIAN_13), BARE, wish).packages[-5:] == (
+    wish = replace(SERVED, site=CERTBOT, tools=("restic", "apprise"))
+    assert choose(distribution(DEBIAN_13), BARE, wish).packages[-6:] == (
         "nginx",
         "certbot",
         "ca-certificates",
         "age",
         "restic",
+        "apprise",
     )
 
 

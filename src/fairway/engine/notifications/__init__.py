@@ -1,0 +1,1 @@
+"""Tell people what happened on this host, through the program apprise."""
