@@ -151,9 +151,7 @@ def composed(tmp_path: Path) -> dict[str, Any]:
     write(tmp_path / "monitoring", files(_plan(tmp_path, on="staging")))
     command = [DOCKER, "compose", "config", "--format", "json"]
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    done = subprocess.run(
-        command, cwd=tmp_path / "monitoring", env=clean, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path / "monitoring", env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

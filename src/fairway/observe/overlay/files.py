@@ -126,7 +126,9 @@ def _make(directory: Path, name: str) -> None:
 def _prometheus(overlay: Overlay) -> dict[str, Any]:
     """Return Prometheus' configuration."""
     every = f"{overlay.pace.interval_s}s"
-    nodes: list[dict[str, Any]] = [{"targets": ["node-exporter:9100"], "labels": {"instance": overlay.here or "monitoring"}}]
+    nodes: list[dict[str, Any]] = [
+        {"targets": ["node-exporter:9100"], "labels": {"instance": overlay.here or "monitoring"}}
+    ]
     if overlay.nodes:
         nodes.append({"targets": list(overlay.nodes)})
     fronts = [front_door(one.url, project=overlay.project, environment=one.environment) for one in overlay.doors]
