@@ -7,6 +7,7 @@ pulled. Grafana is in no package: its profile is off, and what its dashboard ask
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -78,7 +79,10 @@ def host(work: Workspace) -> Iterator[Host]:
         yield host
     finally:
         _compose(host, "down", "--volumes", "--timeout=1")
-        host.sh(f"pkill -f overlay-receiver.py; rm -rf {DIRECTORY} {RECEIVED} /tmp/overlay-receiver.py", check=False)
+        host.sh(
+            f"pkill -f 'python3 /tmp/overlay-receive[r]'; rm -rf {DIRECTORY} {RECEIVED} /tmp/overlay-receiver.py",
+            check=False,
+        )
 
 
 def _compose(host: Host, *args: str) -> str:
@@ -124,15 +128,23 @@ def test_everything_is_asked_and_the_release_that_serves_is_seen(work: Workspace
 
 def test_what_the_dashboard_asks_has_an_answer(host: Host) -> None:
     board = json.loads(host.get(f"{DIRECTORY}/grafana/dashboards/fairway.json"))
-    asked = {
-        panel["title"]: target["expr"].replace("$project", ".+").replace("$environment", ".+")
-        for panel in board["panels"]
-        for target in panel["targets"]
-    }
-    wait_for("rates", lambda: bool(_ask(host, asked["Requests at the edge"])))
-    assert sorted(title for title, expression in asked.items() if not _ask(host, expression)) == sorted(EMPTY)
+    asked = {panel["title"]: target for panel in board["panels"] for target in panel["targets"]}
+    wait_for("rates", lambda: bool(_ask(host, _filled(asked["Requests at the edge"]["expr"]))))
+    answers = {title: _ask(host, _filled(target["expr"])) for title, target in asked.items()}
+    assert sorted(title for title, answer in answers.items() if not answer) == sorted(EMPTY)
+    for title, target in asked.items():
+        named = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+        assert [one["metric"] for one in answers[title] if not named <= set(one["metric"])] == [], title
+    for variable in board["templating"]["list"][1:]:
+        metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()  # type: ignore[union-attr]
+        assert label in _ask(host, _filled(metric))[0]["metric"]
     for one in board["annotations"]["list"]:
-        assert _ask(host, one["expr"].replace("$project", ".+").replace("$environment", ".+")) == []
+        assert _ask(host, _filled(one["expr"])) == []  # nothing has moved since it looks
+
+
+def _filled(expression: str) -> str:
+    """Choose everything where the dashboard lets one choose."""
+    return expression.replace("$project", ".+").replace("$environment", ".+")
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(work: Workspace, host: Host) -> None:
