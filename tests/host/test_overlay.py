@@ -23,6 +23,7 @@ from testbed.workspace import Workspace
 TEXTFILE = "/var/lib/fairway-overlay"
 DIRECTORY = "/opt/t-overlay-monitoring"
 RECEIVED = "/tmp/overlay-received.jsonl"
+PROGRAM = "/tmp/overlay-receiver.py"
 HOOK_PORT = 18_765
 TOKEN = "a-token-in-the-receivers-address"
 RECEIVER = f"""
@@ -69,8 +70,8 @@ def host(work: Workspace) -> Iterator[Host]:
     work.fairway("metrics", "overlay", "--on", "staging", "--interval", "1", "--patience", "3")
     docker("cp", work.path / "monitoring", f"{host.container}:{DIRECTORY}")
     _take_figures(work, host)
-    host.put("/tmp/overlay-receiver.py", RECEIVER)
-    docker("exec", "--detach", host.container, "python3", "/tmp/overlay-receiver.py")
+    host.put(PROGRAM, RECEIVER)
+    docker("exec", "--detach", host.container, "python3", PROGRAM)
     url = f"http://{host.address}:{HOOK_PORT}/{TOKEN}"
     host.put(f"{DIRECTORY}/secrets/alertmanager/webhook-url", url, mode=0o600, owner="65534")
     host.sh(f"sed -i 's/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=/' {DIRECTORY}/.env")
@@ -149,7 +150,7 @@ def _filled(expression: str) -> str:
 
 def test_an_outage_is_told_once_and_so_is_its_end(work: Workspace, host: Host) -> None:
     container = f"{work.project}-app-blue"
-    host.docker("stop", container)
+    host.docker("stop", "--time=1", container)
     wait_for("the alert to be told", lambda: "FairwayUnreachable" in _told(host, "firing"))
     _take_figures(work, host)
     same = 'ALERTS{alertname="FairwayNotReady",alertstate="firing"}'
