@@ -144,6 +144,49 @@ def test_prometheus_takes_what_is_written(tmp_path: Path, on: str | None) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+#: For each of its own alerts: series with their values a minute, when it fires, and when it does not yet.
+FIRING = {
+    "FairwayHostGone": ({'up{job="node",instance="a"}': "1x4 0x30"}, 10, 9),
+    "FairwayNoFigures": (
+        {
+            'fairway_collected_timestamp_seconds{project="shop",environment="production"}': "1x4 stale",
+            **{
+                f'fairway_collected_timestamp_seconds{{project="shop",environment="{name}"}}': "1x30"
+                for name in ("staging", "preview")
+            },
+        },
+        15,
+        14,
+    ),
+    "FairwayAlertsNotDelivered": ({'alertmanager_notifications_failed_total{integration="webhook"}': "0x4 1x30"}, 5, 4),
+    "FairwayMonitoringDown": ({'up{job="alertmanager"}': "1x4 0x30"}, 10, 9),
+}
+
+
+def test_each_alert_of_its_own_fires_when_it_is_meant_to_and_not_before(tmp_path: Path) -> None:
+    (text,) = (one.text for one in files(_plan(tmp_path)) if one.path == "prometheus/monitoring-rules.yml")
+    (tmp_path / "rules.yml").write_text(text)
+    tests = []
+    for name, (series, at, before) in FIRING.items():
+        asked = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
+        tests.append(
+            {
+                "interval": "1m",
+                "input_series": [{"series": one, "values": values} for one, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": asked, "eval_time": f"{at}m", "exp_samples": [{"labels": "{}", "value": 1}]},
+                    {"expr": asked, "eval_time": f"{before}m", "exp_samples": []},
+                ],
+            }
+        )
+    document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
+    (tmp_path / "firing.yml").write_text(json.dumps(document))
+    assert PROMTOOL, "promtool is not installed: scripts/test-tools.sh unit"
+    command = [PROMTOOL, "test", "rules", "firing.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def composed(tmp_path: Path) -> dict[str, Any]:
     """The Compose file as Compose itself reads it, with Grafana."""
@@ -216,10 +259,10 @@ def test_the_containers_users_can_read_it_whatever_the_mask(tmp_path: Path) -> N
     assert not [path for path in (tmp_path / "monitoring").rglob("*") if path.stat().st_mode & 0o044 != 0o044]
 
 
-def test_the_docs_tell_of_every_alert_of_its_own(tmp_path: Path) -> None:
+def test_every_alert_of_its_own_is_told_of_in_the_docs_and_tried(tmp_path: Path) -> None:
     (group,) = _read(_plan(tmp_path), "prometheus/monitoring-rules.yml")["groups"]
     written = re.findall(r"^\| `(Fairway[A-Za-z]+)`", (ROOT / "docs/how-to/monitoring.md").read_text(), re.MULTILINE)
-    assert sorted(written) == sorted(rule["alert"] for rule in group["rules"])
+    assert sorted(written) == sorted(rule["alert"] for rule in group["rules"]) == sorted(FIRING)
 
 
 def test_grafana_is_given_the_prometheus_and_the_dashboard_where_it_looks(tmp_path: Path) -> None:
