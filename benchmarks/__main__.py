@@ -2,7 +2,7 @@
 
 Everything runs in one go on one machine, what is compared in turn, so that a ratio
 holds where a single time would not. Results go to a Markdown file beside this one;
-those of single parts are only shown, but for backups, which have a file of their own.
+those of single parts are only shown, but for backups and the exporter, which have files of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import backup, dashboard, distance, endurance, footprint, gate, growth, guardrails, side_by_side
+from benchmarks import (
+    backup,
+    dashboard,
+    distance,
+    endurance,
+    exporter,
+    footprint,
+    gate,
+    growth,
+    guardrails,
+    side_by_side,
+)
 from benchmarks.contestants import Contestant, FairwayWay, RolloutWay, ShellWay
 from benchmarks.releases import DRAIN_S, make_release
 from benchmarks.report import Section, render
@@ -45,6 +56,7 @@ _PARTS: dict[str, Callable[[_Run], Section]] = {
     "endurance": lambda run: endurance.endure(run.work, requests=run.requests),
     "distance": lambda run: distance.compare(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "footprint": lambda run: footprint.watch(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
+    "exporter": lambda run: exporter.measure(run.work, rounds=run.rounds),
     "proof": lambda run: gate.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "backup": lambda run: backup.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
     "dashboard": lambda run: dashboard.measure(run.work, rounds=min(run.rounds, _FEWER_ROUNDS)),
@@ -89,11 +101,11 @@ def _told(part: str, measure: Callable[[], Section]) -> Section:
 
 
 def _file(asked: argparse.Namespace) -> Path | None:
-    """Return where the results go: what is compared with others by itself, and backups, have files of their own."""
+    """Return where the results go: what is compared with others by itself, and some parts, have files of their own."""
     if asked.docker_rollout:
         return HERE / "RESULTS-docker-rollout.md"
-    if asked.only == ["backup"]:
-        return HERE / "RESULTS-backup.md"
+    if asked.only in (["backup"], ["exporter"]):
+        return HERE / f"RESULTS-{asked.only[0]}.md"
     return None if asked.only else HERE / "RESULTS.md"
 
 
@@ -103,7 +115,7 @@ def _parse() -> argparse.Namespace:
         "--only",
         action="append",
         choices=[*_PARTS, *_PARTS_HERE],
-        help="one part, written down for backup alone; repeatable",
+        help="one part, written down for backup and exporter alone; repeatable",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is timed (default: 5)")
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the endurance run (default: 100000)")

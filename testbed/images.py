@@ -51,6 +51,16 @@ REDIS = Image("fairway-dev/redis:8", "redis", "redis:8", BASE.name)
 HAPROXY = Image("fairway-dev/haproxy:3.0", "haproxy", "haproxy:3.0", BASE.name)
 HAPROXY_OLDER = Image("fairway-dev/haproxy:2.6", "haproxy-older", "haproxy:2.6", BASE.name)
 REGISTRY = Image("fairway-dev/registry:2", "registry", "registry:2", BASE.name)
+# One image, of four programs, under the names that the monitoring overlay has for them.
+MONITORING = tuple(
+    Image(f"fairway-dev/{public.rpartition('/')[2]}", "monitoring", public, BASE.name)
+    for public in (
+        "prom/prometheus:v3.5.0",
+        "prom/alertmanager:v0.28.1",
+        "prom/blackbox-exporter:v0.27.0",
+        "prom/node-exporter:v1.9.1",
+    )
+)
 HOST = Image("fairway-dev/host:trixie", "host", None, BASE.name)
 # Only for the tests that reboot it; built when one of them asks.
 SYSTEMD = Image("fairway-dev/systemd:trixie", "systemd", None, HOST.name)
@@ -68,9 +78,9 @@ storage:
 http: {addr: ':5000'}
 """
 
-MIRRORED = (POSTGRES, REDIS, HAPROXY)
+MIRRORED = (POSTGRES, REDIS, HAPROXY, *MONITORING)
 # The biggest first: there are more images than processors.
-SERVICES = (HOST, PYTHON, POSTGRES, REGISTRY, HAPROXY, HAPROXY_OLDER, REDIS)
+SERVICES = (HOST, PYTHON, POSTGRES, REGISTRY, HAPROXY, HAPROXY_OLDER, REDIS, *MONITORING)
 
 
 def prepare(say: Callable[[str], None] = print) -> None:
@@ -346,7 +356,8 @@ def _fill_mirror(record: dict[str, Any], say: Callable[[str], None]) -> None:
 
 def _push(image: Image, address: str) -> None:
     """Push one image under the name by which hosts ask their mirror for it."""
-    reference = f"{address}/library/{image.name.removeprefix('fairway-dev/')}"
+    public = image.public or ""
+    reference = f"{address}/{public if '/' in public else f'library/{public}'}"
     docker("tag", image.name, reference)
     try:
         deadline = time.monotonic() + 20

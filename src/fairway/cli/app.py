@@ -31,6 +31,7 @@ from fairway.cli import (
     logs,
     metrics,
     metrics_dora,
+    metrics_overlay,
     migrations,
     notify,
     promote,
@@ -116,6 +117,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(metrics.app, name="metrics")
 metrics.app.command("dora", epilog="Example: fairway metrics dora production --since 90d")(metrics_dora.dora)
+metrics.app.command("overlay", epilog="Example: fairway metrics overlay --on staging")(metrics_overlay.overlay)
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(notify.app, name="notify")
 app.add_typer(secrets.app, name="secrets")

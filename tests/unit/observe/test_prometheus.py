@@ -169,6 +169,18 @@ def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
     assert {one["name"] for one in board["templating"]["list"]} == {"datasource", "project", "environment"}
 
 
+def test_the_dashboard_is_of_the_form_that_grafana_reads() -> None:
+    board = json.loads(dashboard())
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert {panel["type"] for panel in board["panels"]} <= {"stat", "timeseries", "table"}
+    for panel in board["panels"]:
+        assert panel["datasource"] == chosen
+        assert panel["fieldConfig"].keys() == {"defaults", "overrides"}
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
+    assert all(one["datasource"] == chosen for one in (*board["annotations"]["list"], *board["templating"]["list"][1:]))
+
+
 def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
     board = json.loads(dashboard())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]

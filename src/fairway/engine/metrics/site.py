@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairway.engine.contract.errors import Failed
-from fairway.engine.groundwork.machine import ThisMachine
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.nginx.grammar import directives
-from fairway.engine.nginx.server import PATH
 from fairway.engine.process import run
 
 SITES = Path("/etc/nginx/conf.d")
@@ -51,6 +49,10 @@ def certificate_ends(host: HostConfig) -> Iterator[tuple[str, float]]:
     for site in sites_of(host):
         if not site.tls:
             continue
+        # Only hosts with a certificate pay for it.
+        from fairway.engine.groundwork.machine import ThisMachine
+        from fairway.engine.nginx.server import PATH
+
         shown = ThisMachine().served_certificate(site.name)
         if not shown:
             raise Failed(f"no certificate is shown for {site.name}", hint="nginx -t, on the host")

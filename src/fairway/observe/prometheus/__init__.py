@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from fairway.observe.prometheus.files import blackbox, dashboard, rules, scrape
+from fairway.observe.prometheus.files import (
+    as_yaml,
+    blackbox,
+    blackbox_job,
+    dashboard,
+    front_door,
+    node_address,
+    node_job,
+    rules,
+    scrape,
+)
 
-__all__ = ["blackbox", "dashboard", "rules", "scrape"]
+__all__ = [
+    "as_yaml",
+    "blackbox",
+    "blackbox_job",
+    "dashboard",
+    "front_door",
+    "node_address",
+    "node_job",
+    "rules",
+    "scrape",
+]

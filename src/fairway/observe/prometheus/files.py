@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from fairway.config import Environment, Host
-from fairway.engine.groundwork.wish import Tls
 
 _TEXTS = Path(__file__).parent / "texts"
 #: Where node_exporter and the blackbox exporter listen unless told otherwise.
 NODE_PORT = 9100
 BLACKBOX = "127.0.0.1:9115"
+#: How long visitors are not served before an alert fires, as the rules are written.
+PATIENCE = "2m"
 
 
-def rules() -> str:
-    """Return Prometheus' alert rules."""
-    return _text("rules.yml")
+def rules(*, patience: str = PATIENCE) -> str:
+    """Return Prometheus' alert rules; ``patience`` is how long visitors are not served before somebody is told."""
+    return _text("rules.yml").replace(f"for: {PATIENCE}\n", f"for: {patience}\n")
 
 
 def dashboard() -> str:
@@ -37,45 +38,55 @@ def scrape(environments: Iterable[Environment], ready_path: str) -> str:
     A host is asked by the name that it is deployed to by; one that is this machine is
     ``localhost``. A site is asked from outside, through its front door.
     """
-    from ruamel.yaml import YAML
-
     known = tuple(environments)
-    nodes = sorted({_address(host) for one in known for host in one.hosts if one.textfile})
+    nodes = sorted({node_address(host) for one in known for host in one.hosts if one.textfile})
     jobs: list[dict[str, Any]] = []
     if nodes:
-        jobs.append({"job_name": "node", "static_configs": [{"targets": nodes}]})
-    fronts = [
-        {
-            "targets": [f"{one.site.url}{ready_path}"],
-            "labels": {
-                "environment": one.name,
-                "__param_module": "fairway_ready" if one.site.tls is not Tls.NONE else "fairway_ready_plain",
-            },
-        }
-        for one in known
-        if one.site is not None
-    ]
+        jobs.append(node_job([{"targets": nodes}]))
+    fronts = [front_door(f"{one.site.url}{ready_path}", environment=one.name) for one in known if one.site is not None]
     if fronts:
-        jobs.append(
-            {
-                "job_name": "fairway-blackbox",
-                "metrics_path": "/probe",
-                "static_configs": fronts,
-                "relabel_configs": [
-                    {"source_labels": ["__address__"], "target_label": "__param_target"},
-                    {"source_labels": ["__param_target"], "target_label": "instance"},
-                    {"target_label": "__address__", "replacement": BLACKBOX},
-                ],
-            }
-        )
+        jobs.append(blackbox_job(fronts, BLACKBOX))
+    return as_yaml({"rule_files": ["fairway-rules.yml"], "scrape_configs": jobs})
+
+
+def node_job(targets: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the job that asks node_exporters, which have the figures of the hosts."""
+    return {"job_name": "node", "static_configs": targets}
+
+
+def front_door(url: str, **labels: str) -> dict[str, Any]:
+    """Return what the blackbox exporter is to ask for, by the module for its scheme."""
+    module = "fairway_ready" if url.startswith("https://") else "fairway_ready_plain"
+    return {"targets": [url], "labels": {**labels, "__param_module": module}}
+
+
+def blackbox_job(fronts: list[dict[str, Any]], address: str) -> dict[str, Any]:
+    """Return the job that has a blackbox exporter at ``address`` ask front doors."""
+    return {
+        "job_name": "fairway-blackbox",
+        "metrics_path": "/probe",
+        "static_configs": fronts,
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": address},
+        ],
+    }
+
+
+def as_yaml(document: dict[str, Any]) -> str:
+    """Write a document as Prometheus' own files are laid out."""
+    from ruamel.yaml import YAML
+
     out = io.StringIO()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump({"rule_files": ["fairway-rules.yml"], "scrape_configs": jobs}, out)
+    yaml.dump(document, out)
     return out.getvalue()
 
 
-def _address(host: Host) -> str:
+def node_address(host: Host) -> str:
+    """Return where a host's node_exporter listens, by the name that it is deployed to by."""
     name = "localhost" if host.local else host.destination
     return f"[{name}]:{NODE_PORT}" if ":" in name else f"{name}:{NODE_PORT}"
 
