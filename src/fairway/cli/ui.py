@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -28,14 +29,27 @@ def ui(
     try:
         from fairway.dashboard.access import OwnAccess
         from fairway.dashboard.app import create_app
+        from fairway.dashboard.opening import opened
         from fairway.dashboard.reach import Reach
-        from fairway.dashboard.serving import serve_here
+        from fairway.dashboard.serving import listen_here, serve
     except ModuleNotFoundError as error:
         raise Invalid(
             "the dashboard's parts are not installed", why=f"{error.name} is missing", hint="pip install 'fairway[ui]'"
         ) from None
 
     config = load()
-    access = OwnAccess(whoami())
+    listener = listen_here(port)
+    port = listener.getsockname()[1]
+
+    def address() -> str:
+        return f"http://127.0.0.1:{port}/?token={access.new_token()}"
+
+    def show() -> None:
+        print(f"Fairway: {address()}", flush=True)
+
+    access = OwnAccess(whoami(), port, used=show)
     reach = Reach(lambda name: open_engine(config.environment(name)), lambda: open_archive(config), whoami())
-    serve_here(create_app(config, reach, access), port=port, token=access.token, browser=browser)
+    app = create_app(config, reach, access)
+    show()
+    with opened(address()) if browser else nullcontext():
+        serve(app, listener)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 import fairway
 from fairway.config import Config
-from fairway.dashboard.access import Access, Person
+from fairway.dashboard.access import Access, Guard
 from fairway.dashboard.desk import Desk
 from fairway.dashboard.observing import Observers
 from fairway.dashboard.pages import ROUTERS
@@ -58,6 +58,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         lifespan=life,
     )
     app.state.desk = Desk(config, reach, observers, access)
+    app.state.guard = Guard(access)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)
@@ -76,15 +77,13 @@ async def _guarded(request: Request, go_on: Callable[[Request], Awaitable[Respon
 
 
 async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    if request.url.path.startswith("/static/"):
-        answer = await go_on(request)
+    stopped = await request.app.state.guard.stop(request)
+    if stopped is not None:
+        return stopped  # type: ignore[no-any-return]
+    answer = await go_on(request)
+    if request.scope["path"].startswith("/static/"):
         answer.headers["Cache-Control"] = "private, max-age=300"
-        return answer
-    admitted = request.app.state.desk.access.admit(request)
-    if not isinstance(admitted, Person):
-        return admitted  # type: ignore[no-any-return]
-    request.state.person = admitted
-    return await go_on(request)
+    return answer
 
 
 def _failed(request: Request, error: Exception) -> Response:
@@ -104,6 +103,6 @@ def _not_valid(request: Request, error: Exception) -> Response:
 
 
 def _told(request: Request, error: FairwayError, status_code: int) -> Response:
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         return JSONResponse({"error": error.as_json()}, status_code)
     return page(request, "error.html", status_code=status_code, error=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import webbrowser
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,20 +10,33 @@ from fastapi import FastAPI
 from fairway.engine.contract.errors import Invalid
 
 
-def serve_here(app: FastAPI, *, port: int, token: str, browser: bool) -> None:
-    """Serve this machine's own user until Ctrl-C. Raises ``Invalid`` when the port is taken."""
+def listen_here(port: int) -> socket.socket:
+    """Return a socket that only this machine reaches. Raises ``Invalid`` when the port is taken."""
     listener = socket.socket(socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        # At once: a browser may be there before the application is.
+        listener.listen()
     except OSError as error:
+        listener.close()
         raise Invalid(
             f"port {port} of this machine cannot be had", why=str(error.strerror), hint="another: fairway ui --port 0"
         ) from None
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}"
-    print(f"Fairway: {address}", flush=True)
-    if browser:
-        webbrowser.open(address)
-    # A page that is open holds a stream of events: it is not waited for.
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
-    server.run(sockets=[listener])
+    return listener
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until Ctrl-C."""
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        # Addresses may hold what lets somebody in.
+        access_log=False,
+        # Nobody's word for where a request is from is taken.
+        proxy_headers=False,
+        server_header=False,
+        # A page that is open holds a stream of events: it is not waited for.
+        timeout_graceful_shutdown=1,
+    )
+    uvicorn.Server(settings).run(sockets=[listener])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from fairway.config import load
@@ -116,12 +118,42 @@ class Host:
         """End the connection."""
 
 
+def submit(client: TestClient, page: str, action: str, **values: str) -> Response:
+    """Send the form of a page that posts to ``action``, as a browser does: with its hidden fields, and from there."""
+    found = _Forms()
+    found.feed(client.get(page).text)
+    assert action in found.hidden, f"{page} has no form that posts to {action}: there are {sorted(found.hidden)}"
+    headers = {
+        "Origin": str(client.base_url).rstrip("/"),
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": "navigate",
+    }
+    return client.post(action, data={**found.hidden[action], **values}, headers=headers, follow_redirects=False)
+
+
+class _Forms(HTMLParser):
+    """The hidden fields of each form of a page that posts, by where it posts to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: dict[str, dict[str, str]] = {}
+        self._now: dict[str, str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a form, and what is in it."""
+        has = dict(attrs)
+        if tag == "form":
+            self._now = self.hidden.setdefault(has.get("action") or "", {}) if has.get("method") == "post" else None
+        elif tag == "input" and has.get("type") == "hidden" and self._now is not None:
+            self._now[has.get("name") or ""] = has.get("value") or ""
+
+
 @contextmanager
 def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
     """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
     (tmp_path / "fairway.toml").write_text(TOML)
     config = load(tmp_path / "fairway.toml", {})
-    own = OwnAccess("ada@laptop")
+    own = OwnAccess("ada@laptop", 80)
 
     def archive() -> Any:
         raise Unreachable("the registry cannot be reached")
@@ -137,5 +169,5 @@ def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = No
             assert heard > version, "no host was heard"
             version = heard
         if access is None:
-            client.get("/", params={"token": own.token})
+            client.get("/", params={"token": own.new_token()})
         yield client
