@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -83,7 +84,20 @@ async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Respo
     answer = await go_on(request)
     if request.scope["path"].startswith("/static/"):
         answer.headers["Cache-Control"] = "private, max-age=300"
+    if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        # A proxy in front is not to wait until there is more of it.
+        answer.headers["X-Accel-Buffering"] = "no"
+        body = answer.body_iterator  # type: ignore[attr-defined]
+        answer.body_iterator = _while_admitted(request, body)  # type: ignore[attr-defined]
     return answer
+
+
+async def _while_admitted(request: Request, body: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """End a stream with the session that it was begun in."""
+    async for chunk in body:
+        if not await request.app.state.guard.still_admits(request):
+            return
+        yield chunk
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -56,6 +56,10 @@ class Guard:
             return self._access.leave(request, admitted)
         return None
 
+    async def still_admits(self, request: Request) -> bool:
+        """Say whether whoever has begun this request would be let in now."""
+        return isinstance(await self._access.admit(request), Admitted)
+
     def token(self, admitted: Admitted) -> str:
         """Return the token of a session's forms."""
         return hmac.new(self._secret, admitted.session.encode(), hashlib.sha256).hexdigest()

@@ -60,7 +60,7 @@ class OwnAccess:
     def leave(self, request: Request, admitted: Admitted) -> Response:
         """End the session of this browser."""
         self._sessions.end(admitted.session)
-        answer = page(request, "door.html", what="You are signed out.", hint=_BACK)
+        answer = page(request, "door.html", what="You are signed out.", hint=_BACK, way_in="")
         answer.delete_cookie(self._cookie, httponly=True, samesite="strict")
         return answer
 
