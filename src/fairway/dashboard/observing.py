@@ -140,6 +140,7 @@ class Observers:
     def __init__(self, names: tuple[str, ...], engine: Callable[[str], EngineSession]) -> None:
         self._changed = threading.Condition()
         self._version = 0
+        self._ended = False
         self.each = {
             name: Observer(name, lambda name=name: engine(name), self._note)  # type: ignore[misc]
             for name in names
@@ -160,14 +161,17 @@ class Observers:
             one.start()
 
     def stop(self) -> None:
-        """End all threads."""
+        """End all threads, and every wait."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
         for one in self.each.values():
             one.stop()
 
     def wait(self, version: int, timeout_s: float) -> int:
         """Wait until something was heard after ``version``, or for so long; return the version now."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version != version, timeout_s)
+            self._changed.wait_for(lambda: self._ended or self._version != version, timeout_s)
             return self._version
 
     def _note(self) -> None:

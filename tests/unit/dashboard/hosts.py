@@ -120,20 +120,24 @@ class Host:
 
 def submit(client: TestClient, page: str, action: str, **values: str) -> Response:
     """Send the form of a page that posts to ``action``, as a browser does: with its hidden fields, and from there."""
-    found = _Forms()
-    found.feed(client.get(page).text)
-    assert action in found.hidden, f"{page} has no form that posts to {action}: there are {sorted(found.hidden)}"
+    found = forms(client.get(page).text)
+    assert action in found, f"{page} has no form that posts to {action}: there are {sorted(found)}"
     headers = {
         "Origin": str(client.base_url).rstrip("/"),
         "Sec-Fetch-Site": "same-origin",
         "Sec-Fetch-Mode": "navigate",
     }
-    return client.post(action, data={**found.hidden[action], **values}, headers=headers, follow_redirects=False)
+    return client.post(action, data={**found[action], **values}, headers=headers, follow_redirects=False)
+
+
+def forms(page: str) -> dict[str, dict[str, str]]:
+    """Return the hidden fields of each form of a page that posts, by where it posts to."""
+    found = _Forms()
+    found.feed(page)
+    return found.hidden
 
 
 class _Forms(HTMLParser):
-    """The hidden fields of each form of a page that posts, by where it posts to."""
-
     def __init__(self) -> None:
         super().__init__()
         self.hidden: dict[str, dict[str, str]] = {}
