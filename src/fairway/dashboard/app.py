@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 import fairway
 from fairway.config import Config
 from fairway.dashboard.access import Access, Guard
+from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
 from fairway.dashboard.observing import Observers
 from fairway.dashboard.pages import ROUTERS
@@ -58,7 +59,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, access)
+    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access)
     app.state.guard = Guard(access)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:

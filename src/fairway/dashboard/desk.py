@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
+from fairway.dashboard.asking import Asking
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
 from fairway.engine.contract.errors import Invalid
@@ -16,11 +17,12 @@ from fairway.engine.contract.errors import Invalid
 
 @dataclass(frozen=True)
 class Desk:
-    """The configuration, the ways out, what the hosts said, and who is let in."""
+    """The configuration, the ways out, what the hosts said and what they can be asked, and who is let in."""
 
     config: Config
     reach: Reach
     observers: Observers
+    asking: Asking
     access: Access
 
     def sight(self, environment: str) -> Sight:

@@ -16,6 +16,19 @@ from fastapi import FastAPI
 from fairway.engine.contract.errors import Invalid
 
 
+class Server(uvicorn.Server):
+    """Serves the dashboard, and ends at once though pages are open: each holds a stream of events."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(_settings(app))
+        self._observers = app.state.desk.observers
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then all the rest."""
+        self._observers.hang_up()
+        await super().shutdown(sockets)
+
+
 def listen_here(port: int) -> socket.socket:
     """Return a socket that only this machine reaches. Raises ``Invalid`` when the port is taken."""
     listener = socket.socket(socket.AF_INET)
@@ -110,7 +123,11 @@ def _hand_over(path: Path, group: str) -> None:
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve until Ctrl-C."""
-    settings = uvicorn.Config(
+    Server(app).run(sockets=[listener])
+
+
+def _settings(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_level="warning",
         # Addresses may hold what lets somebody in.
@@ -118,7 +135,5 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
         # Nobody's word for where a request is from is taken.
         proxy_headers=False,
         server_header=False,
-        # A page that is open holds a stream of events: it is not waited for.
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(settings).run(sockets=[listener])

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
@@ -152,26 +153,36 @@ class _Forms(HTMLParser):
             self._now[has.get("name") or ""] = has.get("value") or ""
 
 
-@contextmanager
-def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
-    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
+def make_app(tmp_path: Path, hosts: dict[str, Host], access: Access) -> FastAPI:
+    """Return the dashboard over these hosts, with an archive that cannot be reached."""
     (tmp_path / "fairway.toml").write_text(TOML)
     config = load(tmp_path / "fairway.toml", {})
-    own = OwnAccess("ada@laptop", 80)
 
     def archive() -> Any:
         raise Unreachable("the registry cannot be reached")
 
     reach = Reach(lambda name: hosts[name], archive, "ada@laptop")  # type: ignore[arg-type,return-value]
-    app = create_app(config, reach, access or own)
+    return create_app(config, reach, access)
+
+
+def hear_all(app: FastAPI, count: int) -> None:
+    """Wait until so many hosts were heard."""
+    observers = app.state.desk.observers
+    observers.sights()
+    version = observers.version
+    while version < count:
+        heard = observers.wait(version, 10)
+        assert heard > version, "no host was heard"
+        version = heard
+
+
+@contextmanager
+def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
+    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
+    own = OwnAccess("ada@laptop", 80)
+    app = make_app(tmp_path, hosts, access or own)
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        observers = app.state.desk.observers
-        observers.sights()
-        version = observers.version
-        while version < len(hosts):
-            heard = observers.wait(version, 10)
-            assert heard > version, "no host was heard"
-            version = heard
+        hear_all(app, len(hosts))
         if access is None:
             client.get("/", params={"token": own.new_token()})
         yield client

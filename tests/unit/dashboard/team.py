@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(arguments: list[str | Path], directory: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def running(arguments: Sequence[str | Path], directory: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """Run a program until the block ends; its errors go into a file of the directory."""
     with (directory / "errors").open("a") as errors:
         program = subprocess.Popen(

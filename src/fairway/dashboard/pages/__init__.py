@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import events, overview
+from fairway.dashboard.pages import backups, environments, events, history, overview
 
-ROUTERS = (overview.router, events.router)
+ROUTERS = (overview.router, environments.router, history.router, backups.router, events.router)
