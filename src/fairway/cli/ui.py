@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fairway.dashboard.reach import Reach
 
 _PORT = 8420
-_PARTS = ("fastapi", "uvicorn", "python_multipart", "authlib")
+_PARTS = ("authlib", "fastapi", "httpx2", "python_multipart", "uvicorn")
 
 
 def ui(

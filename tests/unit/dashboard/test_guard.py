@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 
 from fairway.dashboard.access import Admitted, Guard, OwnAccess, Person
 from fairway.dashboard.access.sessions import Sessions
+from fairway.dashboard.app import _while_admitted
 from tests.unit.dashboard.hosts import Host, dashboard, submit
 
 HERE = "http://127.0.0.1"
@@ -187,6 +190,24 @@ def test_two_dashboards_of_one_machine_do_not_take_each_others_cookies(tmp_path:
     with dashboard(tmp_path, {"staging": Host(), "production": Host()}, second) as client:
         client.cookies.set("fairway-80", session)
         assert client.get("/").status_code == 401
+
+
+def test_a_stream_that_is_open_ends_with_its_session() -> None:
+    left = [True, True, False]
+
+    class Ends:
+        async def still_admits(self, request: object) -> bool:
+            return left.pop(0)
+
+    async def body() -> AsyncIterator[str]:
+        for word in ("one", "two", "three", "four"):
+            yield word
+
+    async def told() -> list[str]:
+        request = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(guard=Ends())))
+        return [chunk async for chunk in _while_admitted(request, body())]  # type: ignore[arg-type]
+
+    assert asyncio.run(told()) == ["one", "two"]
 
 
 def test_a_session_ends_with_its_time() -> None:

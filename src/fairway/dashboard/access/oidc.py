@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import Request, Response
@@ -33,7 +33,7 @@ _ON_THE_WAY_S = 600.0
 _TIMEOUT_S = 10.0
 _SIGNED = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 #: What a provider, or somebody in its place, can make go wrong.
-_TROUBLE = (AuthlibBaseError, JoseError, httpx.HTTPError, RuntimeError, ValueError, KeyError, TypeError)
+_TROUBLE = (AuthlibBaseError, JoseError, httpx2.HTTPError, RuntimeError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,15 @@ class _Untrue(ValueError):
 class OidcAccess:
     """Lets in whom the provider vouches for, if they may look. The service is not the person: nobody acts."""
 
-    def __init__(self, origin: str, settings: Oidc, secret: str, viewers: Viewers) -> None:
+    def __init__(
+        self,
+        origin: str,
+        settings: Oidc,
+        secret: str,
+        viewers: Viewers,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self._origin = origin
         self._issuer = settings.issuer
         self._client_id = settings.client_id
@@ -70,6 +78,7 @@ class OidcAccess:
                 "scope": " ".join(settings.scopes),
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_S,
+                **({"transport": transport} if transport is not None else {}),
             },
         )
 
