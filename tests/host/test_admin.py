@@ -435,7 +435,7 @@ def test_a_viewer_s_key_looks_and_changes_nothing(make_guarded: Callable[[], Wor
     work.fairway("keys", "add", "staging", "dashboard", deploy_key_of(work), "--role", "viewer")
     for look in (["status", "staging"], ["history", "staging"], ["keys", "list", "staging"]):
         work.fairway(*look)
-    for change in (["lock", "staging", "--reason", "mine"], ["rollback", "staging"], ["prune", "staging", "--yes"]):
+    for change in (["lock", "staging", "--reason", "mine"], ["rollback", "staging"], ["prune", "staging"]):
         refused = work.fairway(*change, check=False)
         assert refused.returncode == 3, refused.stderr
         assert "it can look, and nothing else" in refused.stdout + refused.stderr

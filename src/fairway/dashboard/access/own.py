@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from fairway.dashboard.access.answers import refusal
+from fairway.dashboard.access.peer import is_somebody_else
 from fairway.dashboard.access.people import Admitted, Person
 from fairway.dashboard.access.sessions import Sessions
 from fairway.dashboard.rendering import page
@@ -47,6 +48,9 @@ class OwnAccess:
 
     async def admit(self, request: Request) -> Admitted | Response:
         """Let in by cookie; a token in the address is exchanged for one."""
+        if _is_anothers(request):
+            hint = "It answers the user who has started it."
+            return refusal(request, 403, "This dashboard belongs to another user of this machine.", hint)
         session = request.cookies.get(self._cookie, "")
         person = self._sessions.get(session)
         if request.method == "GET" and "token" in request.query_params:
@@ -72,6 +76,14 @@ class OwnAccess:
         answer.headers["Referrer-Policy"] = "no-referrer"
         self._used()
         return answer
+
+
+def _is_anothers(request: Request) -> bool:
+    client, server = request.scope.get("client"), request.scope.get("server")
+    # The dashboard of a person listens on the loopback alone.
+    if client is None or server is None or not client[0].startswith("127."):
+        return False
+    return is_somebody_else(tuple(client), tuple(server))
 
 
 def _shut(request: Request) -> Response:
