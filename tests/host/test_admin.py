@@ -428,6 +428,21 @@ def test_a_key_that_was_revoked_can_no_longer_connect(make_guarded: Callable[[],
     assert [(key["name"], key["why"]) for key in listed if "revoked" in key] == [("ci", "stolen")]
 
 
+def test_a_viewer_s_key_looks_and_changes_nothing(make_guarded: Callable[[], Workspace]) -> None:
+    work = make_guarded()
+    work.prepare_host("staging")
+    work.fairway("bootstrap", "staging")
+    work.fairway("keys", "add", "staging", "dashboard", deploy_key_of(work), "--role", "viewer")
+    for look in (["status", "staging"], ["history", "staging"], ["keys", "list", "staging"]):
+        work.fairway(*look)
+    for change in (["lock", "staging", "--reason", "mine"], ["rollback", "staging"], ["prune", "staging"]):
+        refused = work.fairway(*change, check=False)
+        assert refused.returncode == 3, refused.stderr
+        assert "it can look, and nothing else" in refused.stdout + refused.stderr
+    assert _ssh(work, "id").returncode == 3
+    assert _ssh(work, f"python3 -I {work.deploy_path}/.fairway/engine/current upkeep").returncode == 3
+
+
 def test_a_host_that_the_deploy_user_kept_is_taken_over_while_it_serves(make_guarded: Callable[[], Workspace]) -> None:
     work = make_guarded()
     work.configure(environments={"staging": {"admin": None}})

@@ -31,6 +31,7 @@ class Given(StrEnum):
     REVIEWER = "reviewer"
     ADMIN = "admin"
     DEPLOY = "deploy"
+    VIEWER = "viewer"
 
 
 Where = Annotated[str, typer.Argument(help="Where, as named in fairway.toml.")]
@@ -39,7 +40,9 @@ File = Annotated[str, typer.Argument(help="The public key's file, or - for stand
 GivenRole = Annotated[
     Given,
     typer.Option(
-        "--role", help="reviewer: approves. admin: may override a frozen window. deploy: may connect and deploy."
+        "--role",
+        help="reviewer: approves. admin: may override a frozen window. deploy: may connect and deploy. "
+        "viewer: may connect and look.",
     ),
 ]
 
@@ -74,7 +77,7 @@ def list_keys(environment: Where, as_json: JsonOption = False) -> None:
 def add(environment: Where, name: Name, file: File, role: GivenRole, as_json: JsonOption = False) -> None:
     """Give a key a role on a host: its signatures are believed, or it may connect.
 
-    A key with the role deploy gets a line in the deploy user's authorized_keys by
+    A key with the role deploy or viewer gets a line in the deploy user's authorized_keys by
     which it speaks Fairway's protocol, and has no shell, no copying and no forwarding.
     """
     from fairway.remote.keys import adding

@@ -21,10 +21,20 @@ T = TypeVar("T")
 
 #: A user of a host. It may not start with '-': ssh would take it for an option.
 USER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+#: Whoever looks at the dashboard, by their address for mail or the name that a proxy gives.
+PERSON = r"[A-Za-z0-9._%+@-]{1,254}"
 #: Whom a file can be encrypted to with age: a key of its own kind, or an SSH key of one of the kinds it takes.
 AGE_RECIPIENT = (
     r"age1[02-9ac-hj-np-z]{58,2000}|ssh-(?:ed25519|rsa) [A-Za-z0-9+/=]{60,2000}(?: [^\x00-\x1f\x7f]{1,100})?"
 )
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+_ISSUER = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~%/-]{0,500})?"
+)
+_PORTS = {"http": "80", "https": "443"}
 _DEPLOY_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 _SHOWN = 60
 
@@ -52,6 +62,37 @@ def told(parse: Callable[[str], T]) -> Callable[[str], T]:
             raise ValueError(f"{error.what} ({details})" if details else error.what) from None
 
     return check
+
+
+def dashboard_url(value: str) -> str:
+    """Check what a browser calls the dashboard, as it does itself: no path, no port that goes without saying."""
+    match = _ORIGIN.fullmatch(value)
+    if match is None:
+        raise ValueError(
+            f'must be like "https://deploy.example.com", in lower case and without a path, not {_shown(value)}'
+        )
+    _refuse_plain_http(match["scheme"], match["host"])
+    if match["port"] is not None and (int(match["port"]) > 65535 or match["port"] == _PORTS[match["scheme"]]):
+        raise ValueError(f"must be without the port that {match['scheme']} has anyway, or with one up to 65535")
+    return value
+
+
+def issuer(value: str) -> str:
+    """Check the name of a provider of OpenID Connect: where what it says of itself is read."""
+    match = _ISSUER.fullmatch(value)
+    if match is None:
+        raise ValueError(f'must be like "https://login.example.com/realms/team", not {_shown(value)}')
+    _refuse_plain_http(match["scheme"], match["host"])
+    return value
+
+
+def _refuse_plain_http(scheme: str, host: str) -> None:
+    if scheme == "http" and host not in ("127.0.0.1", "localhost"):
+        raise ValueError("must start with https://: who signs in would be read on the way, and could be changed")
+
+
+def _shown(value: str) -> str:
+    return repr(value[:_SHOWN])
 
 
 def repository(value: str) -> Repository:

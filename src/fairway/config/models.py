@@ -14,6 +14,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from fairway.config.ci import contradictions as ci_contradictions
+from fairway.config.dashboard import Dashboard
+from fairway.config.dashboard import contradictions as dashboard_contradictions
 from fairway.config.environment import Environment, Promotion, resolve
 from fairway.config.environment_tables import (
     Backup,
@@ -267,6 +269,7 @@ class Config(Table):
     backup: Backup = Backup()
     rehearsal: Rehearsal = Rehearsal()
     notifications: Annotated[tuple[Notification, ...], Listed] = ()
+    dashboard: Dashboard = Dashboard()
     environments: dict[EnvironmentName, EnvironmentTable] = Field(default_factory=dict)
 
     _root: Path = PrivateAttr(default_factory=Path.cwd)
@@ -387,6 +390,7 @@ def _contradictions(config: Config) -> list[str]:
     problems += [f"ci.{line}" for line in ci_contradictions(config.ci)]
     problems += [f"backup.{line}" for line in backup_contradictions(config.backup)]
     problems += notification_contradictions(config.notifications)
+    problems += [f"dashboard.{line}" for line in dashboard_contradictions(config.dashboard)]
     return problems + environment_contradictions(config.environments)
 
 

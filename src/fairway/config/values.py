@@ -128,5 +128,15 @@ EventName = Annotated[
     str, _text(checks.matching("|".join(one.value for one in Event), f"one of {', '.join(one.value for one in Event)}"))
 ]
 Argument = Annotated[str, _text(checks.matching(r"[^\x00-\x1f\x7f]{1,1000}", "one line of 1 to 1000 characters"))]
+DashboardUrl = Annotated[str, _text(checks.dashboard_url)]
+Issuer = Annotated[str, _text(checks.issuer)]
+ClientId = Annotated[str, _text(checks.matching(r"[!-~]{1,255}", "a client's id, without spaces"))]
+Scope = Annotated[str, _text(checks.matching(r"[!#-\[\]-~]{1,100}", "a scope like email"))]
+ClaimName = Annotated[str, _text(checks.matching(r"[!-~]{1,200}", "a claim's name like groups"))]
+GroupName = Annotated[str, _text(checks.matching(r"[^\x00-\x1f\x7f]{1,200}", "a group's name"))]
+HeaderName = Annotated[
+    str, _text(checks.matching(r"[A-Za-z][A-Za-z0-9-]{0,62}", "a header's name like X-Forwarded-User"))
+]
+Viewer = Annotated[str, _text(checks.matching(rf"\*|{checks.PERSON}", 'an e-mail address, a user name, or "*"'))]
 Percentage = Annotated[int, Field(ge=1, le=99)]
 Listed = BeforeValidator(_listed)

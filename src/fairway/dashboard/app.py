@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 import fairway
 from fairway.config import Config
-from fairway.dashboard.access import Access, Person
+from fairway.dashboard.access import Access, Guard
 from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
 from fairway.dashboard.observing import Observers
@@ -59,6 +60,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         lifespan=life,
     )
     app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access)
+    app.state.guard = Guard(access)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)
@@ -77,15 +79,26 @@ async def _guarded(request: Request, go_on: Callable[[Request], Awaitable[Respon
 
 
 async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    if request.url.path.startswith("/static/"):
-        answer = await go_on(request)
+    stopped = await request.app.state.guard.stop(request)
+    if stopped is not None:
+        return stopped  # type: ignore[no-any-return]
+    answer = await go_on(request)
+    if request.scope["path"].startswith("/static/"):
         answer.headers["Cache-Control"] = "private, max-age=300"
-        return answer
-    admitted = request.app.state.desk.access.admit(request)
-    if not isinstance(admitted, Person):
-        return admitted  # type: ignore[no-any-return]
-    request.state.person = admitted
-    return await go_on(request)
+    if answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        # A proxy in front is not to wait until there is more of it.
+        answer.headers["X-Accel-Buffering"] = "no"
+        body = answer.body_iterator  # type: ignore[attr-defined]
+        answer.body_iterator = _while_admitted(request, body)  # type: ignore[attr-defined]
+    return answer
+
+
+async def _while_admitted(request: Request, body: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """End a stream with the session that it was begun in."""
+    async for chunk in body:
+        if not await request.app.state.guard.still_admits(request):
+            return
+        yield chunk
 
 
 def _failed(request: Request, error: Exception) -> Response:
@@ -105,6 +118,6 @@ def _not_valid(request: Request, error: Exception) -> Response:
 
 
 def _told(request: Request, error: FairwayError, status_code: int) -> Response:
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         return JSONResponse({"error": error.as_json()}, status_code)
     return page(request, "error.html", status_code=status_code, error=error)

@@ -163,7 +163,8 @@ class Observers:
             one.start()
 
     def stop(self) -> None:
-        """End all threads."""
+        """End all threads, and every wait."""
+        self.hang_up()
         for one in self.each.values():
             one.stop()
 

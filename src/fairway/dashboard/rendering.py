@@ -27,9 +27,11 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
         _environment()
         .get_template(template)
         .render(
-            path=request.url.path,
+            path=request.scope["path"],
             navigation=NAVIGATION,
             person=getattr(request.state, "person", None),
+            csrf=getattr(request.state, "csrf", ""),
+            leaves=getattr(request.state, "leaves", False),
             project=request.app.state.desk.config.project,
             now=datetime.now(UTC),
             **values,

@@ -15,7 +15,7 @@ from fairway.engine.ownership import deploy_owner
 # What changes the host itself: its units, its nginx, what it goes by.
 _FOR_ROOT = ("install-unit", "traffic", "admin")
 USAGE = (
-    "usage: fairway-engine serve | upkeep | admin | retire <deployment> | recover | edge-drain | install-unit"
+    "usage: fairway-engine serve | look | upkeep | admin | retire <deployment> | recover | edge-drain | install-unit"
     " | traffic <to> | scheduled <what> | metrics [--write] | tell [--once]"
 )
 
@@ -36,10 +36,11 @@ def main() -> None:
 
 def _run(arguments: list[str], layout: Layout) -> None:
     # Each command loads only what it needs: a status or a rollback waits for these imports.
-    if arguments == ["serve"]:
+    if arguments in (["serve"], ["look"]):
+        from fairway.engine.access.ways import Way
         from fairway.engine.serve import serve_ssh
 
-        serve_ssh(layout, os.environ.get("SSH_ORIGINAL_COMMAND"))
+        serve_ssh(layout, os.environ.get("SSH_ORIGINAL_COMMAND"), Way(arguments[0]))
         return
     if arguments in (["admin"], ["upkeep"]):
         from fairway.engine.access.ways import Way

@@ -385,7 +385,7 @@ def serve_standard_streams(layout: Layout, way: Way = Way.DEPLOY) -> None:
     Server(layout, sys.stdin.buffer, _sink(), way).serve()
 
 
-def serve_ssh(layout: Layout, asked: str | None) -> None:
+def serve_ssh(layout: Layout, asked: str | None, way: Way = Way.DEPLOY) -> None:
     """Serve a client of sshd's, unless it ``asked`` for something else: it is then told so, in a line of the protocol.
 
     Raises the ``Refused`` that it was told, which goes to standard error in words.
@@ -398,7 +398,7 @@ def serve_ssh(layout: Layout, asked: str | None) -> None:
             with suppress(BrokenPipeError):
                 _sink().write(encode(answer({"kind": "error", "error": error.as_json()})))
         raise
-    serve_standard_streams(layout)
+    serve_standard_streams(layout, way)
 
 
 def _is_this_engine(path: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from fairway.config import load
@@ -121,6 +123,40 @@ class Host:
         """End the connection."""
 
 
+def submit(client: TestClient, page: str, action: str, **values: str) -> Response:
+    """Send the form of a page that posts to ``action``, as a browser does: with its hidden fields, and from there."""
+    found = forms(client.get(page).text)
+    assert action in found, f"{page} has no form that posts to {action}: there are {sorted(found)}"
+    headers = {
+        "Origin": str(client.base_url).rstrip("/"),
+        "Sec-Fetch-Site": "same-origin",
+        "Sec-Fetch-Mode": "navigate",
+    }
+    return client.post(action, data={**found[action], **values}, headers=headers, follow_redirects=False)
+
+
+def forms(page: str) -> dict[str, dict[str, str]]:
+    """Return the hidden fields of each form of a page that posts, by where it posts to."""
+    found = _Forms()
+    found.feed(page)
+    return found.hidden
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: dict[str, dict[str, str]] = {}
+        self._now: dict[str, str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a form, and what is in it."""
+        has = dict(attrs)
+        if tag == "form":
+            self._now = self.hidden.setdefault(has.get("action") or "", {}) if has.get("method") == "post" else None
+        elif tag == "input" and has.get("type") == "hidden" and self._now is not None:
+            self._now[has.get("name") or ""] = has.get("value") or ""
+
+
 def make_app(tmp_path: Path, hosts: dict[str, Host], access: Access) -> FastAPI:
     """Return the dashboard over these hosts, with an archive that cannot be reached."""
     (tmp_path / "fairway.toml").write_text(TOML)
@@ -147,10 +183,10 @@ def hear_all(app: FastAPI, count: int) -> None:
 @contextmanager
 def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
     """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
-    own = OwnAccess("ada@laptop")
+    own = OwnAccess("ada@laptop", 80)
     app = make_app(tmp_path, hosts, access or own)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         hear_all(app, len(hosts))
         if access is None:
-            client.get("/", params={"token": own.token})
+            client.get("/", params={"token": own.new_token()})
         yield client

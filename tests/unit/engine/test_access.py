@@ -96,6 +96,11 @@ def test_a_copying_client_gets_no_line_that_it_would_take_for_its_own(asked: str
 #: What a stolen deploy key could take the data away with, or find out short secrets by.
 LOSES_DATA = {"backup-restore", "backup-drop-old", "backup-prune"}
 TELLS_SECRETS = {"compare-env"}
+#: What a viewer's key is for: nothing of it changes anything, or tells of a setting.
+LOOKS = {
+    *("hello", "status", "history", "ledger", "follow", "logs", "edge-figures", "metrics", "backup-list"),
+    *("trust", "evidence", "judge", "gate", "migrations"),
+}
 OF_ROOT_ALONE = {"ground", "prepare"}
 
 
@@ -110,10 +115,34 @@ def test_an_administrator_who_has_become_the_deploy_user_only_does_what_a_deploy
             refuse_operation(Way.UPKEEP, operation, guarded=lambda: True)
 
 
-@pytest.mark.parametrize("asked", ["python3 -I {} upkeep", "python3 -I {} admin"])
+@pytest.mark.parametrize("asked", ["python3 -I {} upkeep", "python3 -I {} admin", "python3 -I {} look"])
 def test_a_forced_command_serves_and_opens_no_other_way(asked: str) -> None:
     with pytest.raises(Refused, match="only speak"):
         refuse_other_command(asked.format("/opt/x/engine"), lambda path: True, terminal=False)
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_a_viewer_asks_and_changes_nothing(operation: Operation) -> None:
+    if operation.value in LOOKS:
+        refuse_operation(Way.LOOK, operation, guarded=lambda: False)
+    else:
+        with pytest.raises(Refused, match="does not answer"):
+            refuse_operation(Way.LOOK, operation, guarded=lambda: False)
+
+
+def test_each_role_that_connects_has_a_command_of_its_own(layout: Layout, home: Path) -> None:
+    keys = Keys(
+        (
+            Key("ci", Role.DEPLOY, public(1), AT),
+            Key("dashboard", Role.VIEWER, public(2), AT),
+            Key("ann", Role.REVIEWER, public(3), AT),
+            Key("old", Role.VIEWER, public(4), AT, revoked=AT),
+        )
+    )
+    authorized.update(layout, HOST, keys, by_admin=True)
+    written = home.read_text()
+    commands = {line.comment: line.options.rpartition(" ")[2] for line in parse(written)}
+    assert commands == {f"{MARK}:ci": 'serve"', f"{MARK}:dashboard": 'look"'}
 
 
 @pytest.mark.parametrize("operation", Operation)

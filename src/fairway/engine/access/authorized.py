@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairway.engine.access.ways import Way
 from fairway.engine.contract.errors import Failed, Invalid, Refused
 from fairway.engine.contract.trust import Keys, PublicKey, Role
 from fairway.engine.files import write_atomically
@@ -23,6 +24,8 @@ from fairway.engine.ownership import as_deploy_user, deploy_owner
 _MAX_BYTES = 1024 * 1024
 _ALGORITHM = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+")
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._/-]+")
+# The roles that connect, and by which way.
+_WAYS = {Role.DEPLOY: Way.DEPLOY, Role.VIEWER: Way.LOOK}
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,13 @@ def parse(text: str) -> list[Line]:
     return found
 
 
-def forced_line(layout: Layout, host: HostConfig, name: str, public: PublicKey) -> str:
+def forced_line(layout: Layout, host: HostConfig, name: str, public: PublicKey, way: Way = Way.DEPLOY) -> str:
     """Return the line that lets a key speak the protocol and nothing else."""
     engine = f"{layout.engines}/current"
     if not _PLAIN_PATH.fullmatch(engine):
         raise Invalid(f"the deploy path cannot stand in authorized_keys: {engine!r}", hint="choose a plainer one")
-    return f'restrict,command="python3 -I {engine} serve" {public} fairway:{host.project}:{host.environment}:{name}'
+    command = f"python3 -I {engine} {way.value}"
+    return f'restrict,command="{command}" {public} fairway:{host.project}:{host.environment}:{name}'
 
 
 def rewrite(text: str, mark: str, lines: Iterable[str], gone: Collection[PublicKey]) -> str:
@@ -166,10 +170,10 @@ def shells(text: str) -> list[Line]:
 
 def _wanted(layout: Layout, host: HostConfig, keys: Keys) -> tuple[list[str], set[PublicKey]]:
     """Return Fairway's lines, and the keys that must stand on no line at all."""
-    deploy = [key for key in keys.keys if key.role is Role.DEPLOY]
-    lines = [forced_line(layout, host, key.name, key.public) for key in deploy if key.valid]
-    valid = {key.public for key in deploy if key.valid}
-    return lines, {key.public for key in deploy if not key.valid} - valid
+    connect = [key for key in keys.keys if key.role in _WAYS]
+    lines = [forced_line(layout, host, key.name, key.public, _WAYS[key.role]) for key in connect if key.valid]
+    valid = {key.public for key in connect if key.valid}
+    return lines, {key.public for key in connect if not key.valid} - valid
 
 
 def _mark(host: HostConfig) -> str:

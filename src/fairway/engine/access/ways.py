@@ -1,4 +1,4 @@
-"""The ways in, ``serve``, ``upkeep`` and ``admin``: what each answers, and what sshd may hand over to the first."""
+"""The ways in, ``serve``, ``look``, ``upkeep`` and ``admin``: what each answers, and what sshd may hand over."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from fairway.engine.contract.errors import Refused
 from fairway.engine.contract.protocol import Operation
 
 _SHOWN = 100
+
+# What changes nothing, and tells no setting: not even how long one is.
+_FOR_VIEWER = frozenset(
+    {
+        Operation.HELLO,
+        Operation.STATUS,
+        Operation.HISTORY,
+        Operation.LEDGER,
+        Operation.FOLLOW,
+        Operation.LOGS,
+        Operation.EDGE_FIGURES,
+        Operation.METRICS,
+        Operation.BACKUP_LIST,
+        Operation.TRUST,
+        Operation.EVIDENCE,
+        Operation.JUDGE,
+        Operation.GATE,
+        Operation.MIGRATIONS,
+    }
+)
 
 _FOR_ADMIN = frozenset(
     {
@@ -52,6 +72,7 @@ class Way(enum.Enum):
     """By which command of the engine a client came in."""
 
     DEPLOY = "serve"
+    LOOK = "look"
     UPKEEP = "upkeep"
     ADMIN = "admin"
 
@@ -73,6 +94,12 @@ def refuse_operation(way: Way, operation: Operation, *, guarded: Callable[[], bo
             f"this connection does not answer {operation.value!r}",
             why="it is for what data can be lost by, or settings be guessed from, and no more",
             hint="ask as the deploy user",
+        )
+    if way is Way.LOOK and operation not in _FOR_VIEWER:
+        raise Refused(
+            f"a viewer's connection does not answer {operation.value!r}",
+            why="its key has the role viewer: it can look, and nothing else",
+            hint="with a key that has the role deploy",
         )
     if way is Way.DEPLOY and operation in _FOR_ADMIN_ALONE:
         raise Refused(

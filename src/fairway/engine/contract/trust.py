@@ -38,12 +38,17 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Role(enum.Enum):
-    """What a key may say. ``DEPLOY`` signs nothing: it opens a connection that speaks the protocol alone."""
+    """What a key may say.
+
+    ``DEPLOY`` and ``VIEWER`` sign nothing: they open a connection that speaks the protocol
+    alone, and ``VIEWER`` of that no more than questions.
+    """
 
     HOST = "host"
     REVIEWER = "reviewer"
     ADMIN = "admin"
     DEPLOY = "deploy"
+    VIEWER = "viewer"
 
     @property
     def namespace(self) -> str:
