@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import secrets
 import stat
 import struct
@@ -374,3 +375,9 @@ def test_a_change_is_told_and_put_on_record_but_the_first_one_is_not(layout: Lay
     change(Keys((ann,)).ended("ann", Role.REVIEWER, revoked=AT, why=secrets.token_hex(4)))
     told = [(entry.get("added"), entry.get("ended")) for entry in Ledger(layout.ledger).newest(5)]
     assert told == [(["ann (reviewer)"], None), (None, ["ann (reviewer)"])]
+
+
+def test_the_reference_says_what_a_viewer_may_ask() -> None:
+    reference = (Path(__file__).parents[3] / "docs/reference/protocol.md").read_text()
+    said = reference.partition("it answers ")[2].partition(", and refuses")[0]
+    assert set(re.findall(r"`([a-z-]+)`", said)) == LOOKS
