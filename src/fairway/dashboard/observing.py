@@ -141,7 +141,7 @@ class Observers:
         self._changed = threading.Condition()
         self._version = 0
         self.each = {
-            name: Observer(name, lambda name=name: engine(name), self._note)  # type: ignore[misc]
+            name: Observer(name, lambda name=name: engine(name), self.note)  # type: ignore[misc]
             for name in names
         }
 
@@ -170,7 +170,8 @@ class Observers:
             self._changed.wait_for(lambda: self._version != version, timeout_s)
             return self._version
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Say that something new is known."""
         with self._changed:
             self._version += 1
             self._changed.notify_all()

@@ -1,0 +1,83 @@
+"""How releases stand before the environments' gates: asked of their hosts, and kept for a moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from fairway.config import Config
+from fairway.dashboard.reach import Reach
+from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.names import Tag
+from fairway.evidence.explain import Standing
+from fairway.evidence.standing import look
+
+if TYPE_CHECKING:
+    from fairway.registry import ArchivedRelease
+
+# A page that is open asks again whenever a host was heard.
+_FRESH_S = 15.0
+_MOST_KEPT = 500
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an environment's host said of a release; ``error`` is why it said nothing."""
+
+    environment: str
+    standing: Standing | None = None
+    error: FairwayError | None = None
+
+
+class Gates:
+    """Asks the environments' hosts how releases stand there, as ``fairway gate`` does."""
+
+    def __init__(self, config: Config, reach: Reach) -> None:
+        self._config = config
+        self._reach = reach
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, Tag], tuple[float, Asked]] = {}
+
+    def look(self, environment: str, tag: Tag) -> tuple[ArchivedRelease, Standing]:
+        """Ask now, the archive and the hosts alike: what somebody decides on is never from before."""
+        source = self._config.environments[environment].promote_from
+        sources = (source,) if source is not None else ()
+        return look(self._reach.archive(), lambda: tag, environment, sources, self._reach.engine)
+
+    def ask(self, environments: Iterable[str], tag: Tag) -> tuple[Asked, ...]:
+        """Return how a release stands everywhere, some seconds old at most; what a host refuses is an answer, too."""
+        return self.ask_all([(environment, tag) for environment in environments])
+
+    def ask_all(self, wanted: Iterable[tuple[str, Tag]]) -> tuple[Asked, ...]:
+        """Return how each release stands in its environment, in that order."""
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return tuple(pool.map(lambda one: self._asked(*one), wanted))
+
+    def forget(self) -> None:
+        """Ask anew from now on: something has just changed."""
+        with self._lock:
+            self._kept.clear()
+
+    def _asked(self, environment: str, tag: Tag) -> Asked:
+        key = (environment, tag)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None and monotonic() - kept[0] < _FRESH_S:
+            return kept[1]
+        asked = self._try(environment, tag)
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = (monotonic(), asked)
+        return asked
+
+    def _try(self, environment: str, tag: Tag) -> Asked:
+        try:
+            return Asked(environment, self.look(environment, tag)[1])
+        except FairwayError as error:
+            return Asked(environment, error=error)
