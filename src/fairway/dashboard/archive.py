@@ -165,6 +165,7 @@ class Shelf:
                     unreadable[entry.tag] = entry.error or Failed("it cannot be read")
             if missing:
                 self._hold(tags, len(missing), unreadable)
+                self._heard.set()
                 self._tell()
         self._hold(tags, 0, unreadable)
         said = self._read_statements(archive, names)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairway.config import Config
 from fairway.dashboard.reach import Reach
-from fairway.engine.contract.errors import FairwayError
-from fairway.engine.contract.names import Tag
+from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.names import Digest, Tag
+from fairway.engine.contract.statement import MAX_STATEMENTS, Signed
+from fairway.evidence.declare import judge
 from fairway.evidence.explain import Standing
 from fairway.evidence.standing import look
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 # A page that is open asks again whenever a host was heard.
 _FRESH_S = 15.0
+_JUDGED_S = 60.0
 _MOST_KEPT = 500
 _AT_ONCE = 4
 
@@ -42,6 +45,7 @@ class Gates:
         self._reach = reach
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, Tag], tuple[float, Asked]] = {}
+        self._verdicts: dict[tuple[str, Digest], tuple[float, dict[str, Any]]] = {}
 
     def look(self, environment: str, tag: Tag) -> tuple[ArchivedRelease, Standing]:
         """Ask now, the archive and the hosts alike: what somebody decides on is never from before."""
@@ -58,10 +62,32 @@ class Gates:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             return tuple(pool.map(lambda one: self._asked(*one), wanted))
 
+    def judge(self, environment: str, statements: Sequence[Signed]) -> dict[str, dict[str, Any]]:
+        """Return what an environment's host thinks of statements, by their names. Raises what it says instead.
+
+        Some seconds old at most: a key may have been revoked.
+        """
+        now = monotonic()
+        with self._lock:
+            fresh = {key: kept for key, kept in self._verdicts.items() if now - kept[0] < _JUDGED_S}
+            self._verdicts = fresh
+        new = [one for one in statements if (environment, one.name) not in fresh][:MAX_STATEMENTS]
+        if new:
+            engine = self._reach.engine(environment)
+            try:
+                verdicts = judge(engine, new)
+            finally:
+                engine.close()
+            fresh = {**fresh, **{(environment, one.name): (now, said) for one, said in zip(new, verdicts, strict=True)}}
+            with self._lock:
+                self._verdicts = fresh
+        return {str(name): said for (where, name), (_, said) in fresh.items() if where == environment}
+
     def forget(self) -> None:
         """Ask anew from now on: something has just changed."""
         with self._lock:
             self._kept.clear()
+            self._verdicts.clear()
 
     def _asked(self, environment: str, tag: Tag) -> Asked:
         key = (environment, tag)
@@ -81,3 +107,7 @@ class Gates:
             return Asked(environment, self.look(environment, tag)[1])
         except FairwayError as error:
             return Asked(environment, error=error)
+        except (KeyError, TypeError, ValueError) as error:
+            # Everything a host says is untrusted: whatever it is, the page goes on.
+            odd = Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])
+            return Asked(environment, error=odd)

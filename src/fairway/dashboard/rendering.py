@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from fairway.dashboard.views.release import diff_lines
 from fairway.evidence.review import plain
 from fairway.observe.durations import duration
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: The pages of the navigation, by their paths.
-NAVIGATION = (("/", "Environments"),)
+NAVIGATION = (("/", "Environments"), ("/releases", "Releases"), ("/approvals", "Approvals"))
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -32,7 +33,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
             person=getattr(request.state, "person", None),
             project=request.app.state.desk.config.project,
             now=datetime.now(UTC),
-            **values,
+            **{"csrf": "", **values},
         )
     )
     return HTMLResponse(text, status_code)
@@ -51,7 +52,7 @@ def _environment() -> Environment:
         # What a browser would hide, or turn round, is spelled out: nearly all of it comes from others.
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
-    environment.filters |= {"ago": ago, "clock": clock, "duration": duration, "short": short}
+    environment.filters |= {"ago": ago, "clock": clock, "diff_lines": diff_lines, "duration": duration, "short": short}
     return environment
 
 

@@ -99,6 +99,15 @@ def sign(
         return Signed(content, file.with_suffix(".sig").read_text(encoding="ascii"))
 
 
+def sign_unattended(statement: Statement, key: SigningKey, role: Role) -> Signed:
+    """Sign where nobody is to be asked at the terminal. Raises ``Failed`` when the key wants more than a touch."""
+    try:
+        return sign(statement, key, role, process.unattended)
+    except Failed as error:
+        hint = "a key with a passphrase has to be in the SSH agent (ssh-add); or sign on a terminal: fairway approve"
+        raise Failed(error.what, why=error.why, hint=hint) from None
+
+
 def _file(path: Path, named_by: str) -> Path:
     found = path.expanduser().absolute()
     if not found.is_file():

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import events, overview
+from fairway.dashboard.pages import approvals, events, overview, releases
 
-ROUTERS = (overview.router, events.router)
+ROUTERS = (overview.router, releases.router, approvals.router, events.router)
