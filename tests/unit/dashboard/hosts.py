@@ -115,18 +115,34 @@ class Host:
     def close(self) -> None:
         """End the connection."""
 
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 @contextmanager
-def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
-    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
-    (tmp_path / "fairway.toml").write_text(TOML)
+def dashboard(
+    tmp_path: Path,
+    hosts: dict[str, Host],
+    access: Access | None = None,
+    *,
+    archive: Callable[[], Any] | None = None,
+    toml: str = TOML,
+) -> Iterator[TestClient]:
+    """Serve the dashboard over these hosts to a client that is let in, once each host was heard.
+
+    ``archive`` connects to one; without it the registry is away.
+    """
+    (tmp_path / "fairway.toml").write_text(toml)
     config = load(tmp_path / "fairway.toml", {})
     own = OwnAccess("ada@laptop")
 
-    def archive() -> Any:
+    def away() -> Any:
         raise Unreachable("the registry cannot be reached")
 
-    reach = Reach(lambda name: hosts[name], archive, "ada@laptop")  # type: ignore[arg-type,return-value]
+    reach = Reach(lambda name: hosts[name], archive or away, "ada@laptop")  # type: ignore[arg-type,return-value]
     app = create_app(config, reach, access or own)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         observers = app.state.desk.observers
