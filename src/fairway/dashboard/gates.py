@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
@@ -21,8 +21,8 @@ from fairway.evidence.standing import look
 if TYPE_CHECKING:
     from fairway.registry import ArchivedRelease
 
-# A page that is open asks again whenever a host was heard.
-_FRESH_S = 15.0
+# A page that is open asks again whenever a host was heard, and nearly always nothing has changed.
+_FRESH_S = 60.0
 _JUDGED_S = 60.0
 _MOST_KEPT = 500
 _AT_ONCE = 4
@@ -44,7 +44,7 @@ class Gates:
         self._config = config
         self._reach = reach
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, Tag], tuple[float, Asked]] = {}
+        self._kept: dict[tuple[str, Tag, Hashable], tuple[float, Asked]] = {}
         self._verdicts: dict[tuple[str, Digest], tuple[float, dict[str, Any]]] = {}
 
     def look(self, environment: str, tag: Tag) -> tuple[ArchivedRelease, Standing]:
@@ -53,14 +53,14 @@ class Gates:
         sources = (source,) if source is not None else ()
         return look(self._reach.archive(), lambda: tag, environment, sources, self._reach.engine)
 
-    def ask(self, environments: Iterable[str], tag: Tag) -> tuple[Asked, ...]:
-        """Return how a release stands everywhere, some seconds old at most; what a host refuses is an answer, too."""
-        return self.ask_all([(environment, tag) for environment in environments])
+    def ask(self, wanted: Iterable[tuple[str, Tag]], known: Hashable) -> tuple[Asked, ...]:
+        """Return how releases stand in environments, in that order; what a host refuses is an answer, too.
 
-    def ask_all(self, wanted: Iterable[tuple[str, Tag]]) -> tuple[Asked, ...]:
-        """Return how each release stands in its environment, in that order."""
+        ``known`` is what is known of them otherwise: while that is the same, an answer is
+        kept for a while.
+        """
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            return tuple(pool.map(lambda one: self._asked(*one), wanted))
+            return tuple(pool.map(lambda one: self._asked(one[0], one[1], known), wanted))
 
     def judge(self, environment: str, statements: Sequence[Signed]) -> dict[str, dict[str, Any]]:
         """Return what an environment's host thinks of statements, by their names. Raises what it says instead.
@@ -89,8 +89,8 @@ class Gates:
             self._kept.clear()
             self._verdicts.clear()
 
-    def _asked(self, environment: str, tag: Tag) -> Asked:
-        key = (environment, tag)
+    def _asked(self, environment: str, tag: Tag, known: Hashable) -> Asked:
+        key = (environment, tag, known)
         with self._lock:
             kept = self._kept.get(key)
         if kept is not None and monotonic() - kept[0] < _FRESH_S:

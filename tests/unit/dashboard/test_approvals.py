@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from fastapi import Request
-from httpx import Response
 from starlette.testclient import TestClient
 
 from fairway.dashboard.access import Person
@@ -178,7 +177,7 @@ def test_a_key_with_a_passphrase_and_no_agent_is_an_error_and_nobody_is_asked(tm
 # -- signed elsewhere
 
 
-def carried(answer: Response) -> str:
+def carried(answer: Any) -> str:
     """Return what the page for signing elsewhere carries back."""
     found = re.search('name="statement" value="([^"]*)"', answer.text)
     assert found is not None, answer.text
@@ -191,7 +190,7 @@ def going_out(client: TestClient, named: NamedRelease, **form: str) -> str:
     return carried(client.post(way(named, "/statement-approve"), data=data))
 
 
-def hand_in(client: TestClient, named: NamedRelease, statement: str, signature: str) -> Response:
+def hand_in(client: TestClient, named: NamedRelease, statement: str, signature: str) -> Any:
     return client.post(way(named, "/elsewhere/signed"), data={"statement": statement, "signature": signature})
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from fairway.engine.contract.migrations import Verdict
 from fairway.engine.contract.names import Digest
+from fairway.engine.contract.protocol import Operation
 from fairway.engine.contract.statement import Kind
 from fairway.engine.contract.trust import Role
 from tests.unit.dashboard.hosts import Host, dashboard
@@ -46,7 +48,7 @@ def test_a_release_is_told_by_what_became_of_it_in_each_environment(tmp_path: Pa
         ({"outcome": "cancelled"}, "cancelled"),
     ],
 )
-def test_an_attempt_that_did_not_end_well_says_how(tmp_path: Path, facts: dict[str, object], state: str) -> None:
+def test_an_attempt_that_did_not_end_well_says_how(tmp_path: Path, facts: dict[str, Any], state: str) -> None:
     story, (first, _, third) = usual(tmp_path)
     story.production.record(third.named, ago(minutes=9), **facts)
     with story.served() as client:
@@ -174,6 +176,27 @@ def test_what_is_in_the_archive_is_read_once(tmp_path: Path) -> None:
         while shelf.look().read_at == known:
             observers.wait(observers.version, 0.05)
         assert {line.split("?")[0] for line in story.registry.log[before:]} == {"GET /v2/acme/release/tags/list"}
+
+
+def test_an_open_page_is_sent_only_what_it_does_not_show_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairway.dashboard.pages.releases.time", lambda: 0.0)
+    story, (_, _, third) = usual(tmp_path)
+    with story.served() as client:
+        for path in ("/releases", "/approvals"):
+            seen = client.get(path).text.partition('name="seen" value="')[2][:16]
+            assert client.get(f"/parts{path}", params={"seen": seen}).status_code == 204
+            assert client.get(f"/parts{path}", params={"seen": "else"}).status_code == 200
+        asked = [operation for operation, _ in story.production.asked]
+        assert asked.count(Operation.GATE) == 1
+        story.production.record(third.named, ago(minutes=1), outcome="cancelled")
+        observers = client.app.state.desk.observers  # type: ignore[attr-defined]
+        while len(observers.sights()[1].entries) == 1:
+            version = observers.version
+            observers.each["production"].look_now()
+            observers.wait(version, 10)
+        assert client.get("/parts/approvals", params={"seen": seen}).status_code == 204
+        # The record is another one, so the gate was asked anew, though it says the same.
+        assert [operation for operation, _ in story.production.asked].count(Operation.GATE) == 2
 
 
 def test_one_migration_that_was_edited_is_graver_than_any_verdict(tmp_path: Path) -> None:

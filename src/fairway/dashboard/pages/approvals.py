@@ -15,7 +15,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fairway.dashboard.access import Person
 from fairway.dashboard.desk import Desk, DeskOf, PersonOf
 from fairway.dashboard.gates import Asked
-from fairway.dashboard.pages.releases import asking_for_approvals, find, promotions, subjects_of
+from fairway.dashboard.pages.releases import (
+    Seen,
+    asking_for_approvals,
+    find,
+    known_of,
+    mark_of,
+    promotions,
+    subjects_of,
+)
 from fairway.dashboard.rendering import page
 from fairway.dashboard.views import approvals as queues
 from fairway.dashboard.views import matrix as matrices
@@ -44,13 +52,16 @@ _STATUS = {Refused.exit_code: 409, Invalid.exit_code: 422}
 @router.get("/approvals", include_in_schema=False)
 def show(request: Request, desk: DeskOf) -> HTMLResponse:
     """Show what waits for an approval, and what was decided."""
-    return page(request, "approvals.html", found=_approvals(desk))
+    found = _approvals(desk)
+    return page(request, "approvals.html", found=found, mark=mark_of(found))
 
 
 @router.get("/parts/approvals", include_in_schema=False)
-def part(request: Request, desk: DeskOf) -> HTMLResponse:
-    """Return the same without the page around it."""
-    return page(request, "parts/approvals.html", found=_approvals(desk))
+def part(request: Request, desk: DeskOf, seen: Seen = "") -> Response:
+    """Return the same without the page around it; nothing when the page shows that already."""
+    found = _approvals(desk)
+    mark = mark_of(found)
+    return Response(status_code=204) if seen == mark else page(request, "parts/approvals.html", found=found, mark=mark)
 
 
 @router.get("/api/approvals", tags=["approvals"])
@@ -295,7 +306,8 @@ def _queue(desk: Desk, environment: str) -> Queue:
     holding = desk.shelf.look()
     found = queues.candidates(desk.sight(environment), desk.sight(source), holding)
     shown = found[: queues.MOST_WAITING]
-    asked = desk.gates.ask_all([(environment, named.release.tag) for named in shown])
+    known = tuple(known_of(desk, named) for named in shown)
+    asked = desk.gates.ask([(environment, named.release.tag) for named in shown], known)
     subjects = subjects_of(desk, shown)
     serving = matrices.serving_in(desk.sight(environment)).get("tag")
     before = holding.find(serving)

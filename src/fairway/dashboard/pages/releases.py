@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
+from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -25,19 +28,23 @@ from fairway.release.git import subjects
 
 router = APIRouter()
 PageNumber = Annotated[int, Query(ge=1, le=10_000, alias="page")]
+Seen = Annotated[str, Query(max_length=16)]
 Against = Annotated[str, Query(max_length=60, description="The environment whose serving release it is compared with.")]
 
 
 @router.get("/releases", include_in_schema=False)
 def show(request: Request, desk: DeskOf, number: PageNumber = 1) -> HTMLResponse:
     """Show the releases."""
-    return page(request, "releases.html", found=_matrix(desk, number))
+    found = _matrix(desk, number)
+    return page(request, "releases.html", found=found, mark=mark_of(replace(found, read_at=None)))
 
 
 @router.get("/parts/releases", include_in_schema=False)
-def part(request: Request, desk: DeskOf, number: PageNumber = 1) -> HTMLResponse:
-    """Return the table alone, for a page that is open."""
-    return page(request, "parts/releases.html", found=_matrix(desk, number))
+def part(request: Request, desk: DeskOf, number: PageNumber = 1, seen: Seen = "") -> Response:
+    """Return the table alone, for a page that is open; nothing when it shows that already."""
+    found = _matrix(desk, number)
+    mark = mark_of(replace(found, read_at=None))
+    return Response(status_code=204) if seen == mark else page(request, "parts/releases.html", found=found, mark=mark)
 
 
 @router.get("/api/releases", tags=["releases"])
@@ -96,6 +103,17 @@ def subjects_of(desk: Desk, named: Sequence[NamedRelease]) -> dict[str, str]:
         return {}  # without Git, on a host, there are none
 
 
+def known_of(desk: Desk, named: NamedRelease) -> Hashable:
+    """Return what is known that a release's standing depends on: what the hosts did, and what was said of it."""
+    said = desk.shelf.look().said.get(named.name, ())
+    return tuple(len(sight.entries) for sight in desk.observers.sights()), tuple(one.tag for one in said)
+
+
+def mark_of(shown: object) -> str:
+    """Return a mark of what is shown; how long ago something was changes it every minute."""
+    return sha256(f"{int(time() / 60)} {shown!r}".encode()).hexdigest()[:16]
+
+
 def _matrix(desk: Desk, number: int) -> Matrix:
     holding = desk.shelf.look()
     shown = matrices.releases_of(holding, number)
@@ -111,7 +129,7 @@ def _release(desk: Desk, named: NamedRelease, environment: str) -> ReleasePage:
     holding = desk.shelf.look([named.release.tag])
     told = matrices.tell_all(sights, promotions(desk))
     events = [event for tags in told.values() for event in tags.get(named.release.tag, ())]
-    asked = desk.gates.ask(desk.names, named.release.tag)
+    asked = desk.gates.ask([(name, named.release.tag) for name in desk.names], known_of(desk, named))
     problems: list[str] = []
     shown = None
     try:
