@@ -16,6 +16,7 @@ import fairway
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
 from fairway.dashboard.archive import Shelf
+from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
 from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers
@@ -62,7 +63,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, access, shelf, Gates(config, reach))
+    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access, shelf, Gates(config, reach))
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from fairway.config import load
@@ -122,6 +123,36 @@ class Host:
         self.close()
 
 
+def make_app(
+    tmp_path: Path,
+    hosts: dict[str, Host],
+    access: Access,
+    *,
+    archive: Callable[[], Any] | None = None,
+    toml: str = TOML,
+) -> FastAPI:
+    """Return the dashboard over these hosts; ``archive`` connects to one, without it the registry is away."""
+    (tmp_path / "fairway.toml").write_text(toml)
+    config = load(tmp_path / "fairway.toml", {})
+
+    def away() -> Any:
+        raise Unreachable("the registry cannot be reached")
+
+    reach = Reach(lambda name: hosts[name], archive or away, "ada@laptop")  # type: ignore[arg-type,return-value]
+    return create_app(config, reach, access)
+
+
+def hear_all(app: FastAPI, count: int) -> None:
+    """Wait until so many hosts were heard."""
+    observers = app.state.desk.observers
+    observers.sights()
+    version = observers.version
+    while version < count:
+        heard = observers.wait(version, 10)
+        assert heard > version, "no host was heard"
+        version = heard
+
+
 @contextmanager
 def dashboard(
     tmp_path: Path,
@@ -131,27 +162,11 @@ def dashboard(
     archive: Callable[[], Any] | None = None,
     toml: str = TOML,
 ) -> Iterator[TestClient]:
-    """Serve the dashboard over these hosts to a client that is let in, once each host was heard.
-
-    ``archive`` connects to one; without it the registry is away.
-    """
-    (tmp_path / "fairway.toml").write_text(toml)
-    config = load(tmp_path / "fairway.toml", {})
+    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
     own = OwnAccess("ada@laptop")
-
-    def away() -> Any:
-        raise Unreachable("the registry cannot be reached")
-
-    reach = Reach(lambda name: hosts[name], archive or away, "ada@laptop")  # type: ignore[arg-type,return-value]
-    app = create_app(config, reach, access or own)
+    app = make_app(tmp_path, hosts, access or own, archive=archive, toml=toml)
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        observers = app.state.desk.observers
-        observers.sights()
-        version = observers.version
-        while version < len(hosts):
-            heard = observers.wait(version, 10)
-            assert heard > version, "no host was heard"
-            version = heard
+        hear_all(app, len(hosts))
         if access is None:
             client.get("/", params={"token": own.token})
         yield client
