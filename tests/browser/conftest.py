@@ -34,10 +34,16 @@ def hosts() -> dict[str, Host]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, hosts: dict[str, Host]) -> Iterator[str]:
+def archived() -> dict[str, Any]:
+    """What the dashboard is given besides its hosts: an archive, and a configuration of its own."""
+    return {}
+
+
+@pytest.fixture
+def served(tmp_path: Path, hosts: dict[str, Host], archived: dict[str, Any]) -> Iterator[str]:
     """Serve the dashboard; return the address with its token."""
     own = OwnAccess("ada@laptop")
-    app = make_app(tmp_path, hosts, own)
+    app = make_app(tmp_path, hosts, own, **archived)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from fairway.engine.contract.trust import Policy, Requirement, Role
 from testbed.bed import Testbed
+from testbed.browser import chromium
 from testbed.workspace import Workspace
 from tests.host.asking import history, release, serving
 from tests.host.test_approvals import ALLOWED, approve, gate, stage
@@ -60,18 +59,12 @@ def address(work: Workspace) -> Iterator[str]:
 
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
-    """Open the machine's own Chromium."""
-    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    assert program, "there is no Chromium here; Debian: apt-get install chromium"
-    # Chromium refuses its sandbox to root, which a container's user often is.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=options)
+    """Open a browser."""
+    expect.set_options(timeout=_WITHIN_MS)
+    with chromium() as browser:
         page = browser.new_page()
         page.set_default_timeout(_WITHIN_MS)
-        expect.set_options(timeout=_WITHIN_MS)
         yield page
-        browser.close()
 
 
 def test_a_release_is_reviewed_and_approved_in_the_browser(work: Workspace, address: str, browser_page: Page) -> None:

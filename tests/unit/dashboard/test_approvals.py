@@ -42,13 +42,23 @@ def way(named: NamedRelease, more: str = "") -> str:
     return f"/approvals/production/{named.release.tag}{more}"
 
 
-def shown(client: TestClient, named: NamedRelease) -> dict[str, str]:
+def fields(page: str, action: str) -> dict[str, str]:
+    """Return the hidden fields of the form of a page that posts there."""
+    form = re.search(f'<form method="post" action="{re.escape(action)}".*?</form>', page, re.DOTALL)
+    assert form is not None, f"no form posts to {action}"
+    hidden = re.findall('<input type="hidden" name="([^"]*)" value="([^"]*)">', form[0])
+    return {name: html.unescape(value) for name, value in hidden}
+
+
+def shown(client: TestClient, named: NamedRelease, action: str = "/statement-approve") -> dict[str, str]:
     """Return what the form on the review's page carries."""
-    page = client.get(way(named)).text
-    return {
-        name: html.unescape(re.search(f'name="{name}" value="([^"]*)"', page)[1])  # type: ignore[index]
-        for name in ("release", "replaces")
-    }
+    return fields(client.get(way(named)).text, way(named, action))
+
+
+def send(client: TestClient, named: NamedRelease, action: str, form: dict[str, str]) -> Any:
+    """Send a form as a browser does."""
+    headers = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+    return client.post(way(named, action), data=form, headers=headers)
 
 
 def test_what_waits_is_shown_with_what_is_missing_and_what_was_decided_with_whose_word_it_was(tmp_path: Path) -> None:
@@ -91,7 +101,7 @@ def test_an_approval_on_the_page_is_signed_with_the_person_s_key_and_meets_the_g
         form = {**shown(client, third.named), "expires": "8h", "reason": "looks right"}
         assert form["replaces"] == first.named.name
         assert not client.get("/api" + way(third.named)).json()["gate"]["met"]
-        answer = client.post(way(third.named, "/approve"), data=form)
+        answer = send(client, third.named, "/approve", form)
         assert answer.history[0].status_code == 303
         assert f"<strong>Approved by {ANN}</strong>" in answer.text
         assert "everything is met" in answer.text
@@ -107,9 +117,9 @@ def test_a_rejection_needs_a_reason_and_is_archived(tmp_path: Path) -> None:
     story.sign_with(private_key(ANN))
     with story.served() as client:
         form = shown(client, third.named)
-        assert client.post(way(third.named, "/reject"), data={**form, "reason": " "}).status_code == 422
+        assert send(client, third.named, "/reject", {**form, "reason": " "}).status_code == 422
         assert story.said_by_people(third.named) == []
-        done = client.post(way(third.named, "/reject"), data={**form, "reason": "drops a column"})
+        done = send(client, third.named, "/reject", {**form, "reason": "drops a column"})
         assert "rejected by ann@example.com: drops a column" in done.text
     assert [(one.kind, one.reason) for one in story.said_by_people(third.named)] == [(Kind.REJECTED, "drops a column")]
 
@@ -120,7 +130,7 @@ def test_what_was_shown_against_something_else_than_serves_now_is_not_signed(tmp
     with story.served() as client:
         form = {**shown(client, third.named), "reason": "looks right"}
         story.production.serve(second.named, datetime.now(UTC))
-        refused = client.post(way(third.named, "/approve"), data=form)
+        refused = send(client, third.named, "/approve", form)
         assert refused.status_code == 409
         assert "something else serves by now: look again" in refused.text
         # The page that says so shows the new difference, and has what was written.
@@ -135,18 +145,18 @@ def test_another_release_under_the_tag_that_was_shown_is_not_signed(tmp_path: Pa
     story.sign_with(private_key(ANN))
     with story.served() as client:
         form = {**shown(client, third.named), "release": first.named.name}
-        refused = client.post(way(third.named, "/approve"), data=form)
+        refused = send(client, third.named, "/approve", form)
         assert (refused.status_code, "another release than the one that was shown" in refused.text) == (409, True)
     assert story.said_by_people(third.named) == []
 
 
 def test_what_serves_already_is_not_approved(tmp_path: Path) -> None:
-    story, (first, _, _) = usual(tmp_path)
+    story, (first, _, third) = usual(tmp_path)
     story.sign_with(private_key(ANN))
     with story.served() as client:
-        assert "<form" not in client.get(way(first.named)).text
-        form = {"release": first.named.name, "replaces": first.named.name}
-        assert client.post(way(first.named, "/approve"), data=form).status_code == 409
+        assert way(first.named, "/approve") not in client.get(way(first.named)).text
+        form = {**shown(client, third.named), "release": first.named.name, "replaces": first.named.name}
+        assert send(client, first.named, "/approve", form).status_code == 409
     assert story.said_by_people(first.named) == []
 
 
@@ -154,7 +164,7 @@ def test_a_key_that_the_host_does_not_believe_is_told_in_its_words_and_archived_
     story, (_, _, third) = usual(tmp_path)
     story.sign_with(private_key(MALLORY))
     with story.served() as client:
-        refused = client.post(way(third.named, "/approve"), data=shown(client, third.named))
+        refused = send(client, third.named, "/approve", shown(client, third.named))
     assert refused.status_code == 409
     assert "signed with a key that this host does not know" in refused.text
     assert story.said_by_people(third.named) == []
@@ -167,7 +177,7 @@ def test_a_key_with_a_passphrase_and_no_agent_is_an_error_and_nobody_is_asked(tm
     subprocess.run(argv, check=True)
     story.sign_with(key)
     with story.served() as client:
-        failed = client.post(way(third.named, "/approve"), data=shown(client, third.named))
+        failed = send(client, third.named, "/approve", shown(client, third.named))
     assert failed.status_code == 502
     assert "the key cannot be used" in failed.text
     assert "ssh-add" in failed.text
@@ -187,11 +197,12 @@ def carried(answer: Any) -> str:
 def going_out(client: TestClient, named: NamedRelease, **form: str) -> str:
     """Have a statement go out to be signed."""
     data = {**shown(client, named), "reason": "looks right", **form}
-    return carried(client.post(way(named, "/statement-approve"), data=data))
+    return carried(send(client, named, "/statement-approve", data))
 
 
 def hand_in(client: TestClient, named: NamedRelease, statement: str, signature: str) -> Any:
-    return client.post(way(named, "/elsewhere/signed"), data={"statement": statement, "signature": signature})
+    form = {**shown(client, named), "statement": statement, "signature": signature}
+    return send(client, named, "/elsewhere/signed", form)
 
 
 def signature(text: str, owner: str = ANN, namespace: str = Role.REVIEWER.namespace) -> str:
@@ -202,10 +213,10 @@ def test_where_it_does_not_run_as_the_person_the_statement_is_signed_elsewhere(t
     story, (first, _, third) = usual(tmp_path)
     story.sign_with(private_key(ANN))  # whose key there is on that host is nobody's business
     with story.served(Elsewhere()) as client:
-        refused = client.post(way(third.named, "/approve"), data=shown(client, third.named))
+        refused = send(client, third.named, "/approve", shown(client, third.named))
         assert (refused.status_code, "does not run as you" in refused.text) == (409, True)
         text = going_out(client, third.named)
-        file = client.post(way(third.named, "/elsewhere/statement"), data={"statement": text})
+        file = send(client, third.named, "/elsewhere/statement", {**shown(client, third.named), "statement": text})
         name = f"approved-production-{third.named.release.tag.short}.json"
         assert file.headers["content-disposition"] == f'attachment; filename="{name}"'
         # As a person does it: the file, the command, the file it writes.
@@ -288,6 +299,7 @@ def test_bytes_that_only_read_like_a_statement_are_not_taken_back(tmp_path: Path
         overriding = story.statement(
             third.named, Kind.OVERRIDDEN, "production", expires=written(ago(hours=-1)), reason="a leak"
         )
+        carrying = shown(client, third.named)
         for other in (
             content.replace(b'":"', b'": "', 1),
             content[:-1] + b',"x":1}',
@@ -298,7 +310,7 @@ def test_bytes_that_only_read_like_a_statement_are_not_taken_back(tmp_path: Path
         ):
             text = base64.b64encode(other).decode()
             for path in ("/elsewhere/signed", "/elsewhere/statement"):
-                form = {"statement": text, "signature": signature(text)}
-                assert client.post(way(third.named, path), data=form).status_code in (404, 409, 422), other
-        assert client.post(way(third.named, "/elsewhere/statement"), data={"statement": "%%%"}).status_code == 404
+                form = {**carrying, "statement": text, "signature": signature(text)}
+                assert send(client, third.named, path, form).status_code in (404, 409, 422), other
+        assert send(client, third.named, "/elsewhere/statement", {**carrying, "statement": "%%%"}).status_code == 404
     assert story.said_by_people(third.named) == []
