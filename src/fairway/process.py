@@ -175,6 +175,32 @@ def converse(argv: Sequence[str]) -> Completed:
     return Completed(tuple(argv), done.returncode, done.stdout or "", done.stderr or "")
 
 
+def unattended(argv: Sequence[str], *, timeout_s: float = 120.0) -> Completed:
+    """Run a program of OpenSSH to its end that would ask at the terminal, where nobody is to be asked there.
+
+    It has no terminal at all: what it would ask for, it goes without. A touch of a key
+    is waited for. Raises ``Failed`` as :func:`run`.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            # Without it a program opens the terminal of its session, whatever its own streams are.
+            start_new_session=True,
+            env={**child_environment(), "SSH_ASKPASS_REQUIRE": "never"},
+            timeout=timeout_s,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _too_slow(argv, timeout_s) from None
+    except OSError as error:
+        raise _cannot_start(argv, None, error) from None
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
 def in_foreground(argv: Sequence[str]) -> int:
     """Run a process on this one's terminal, such as an editor, to its end; return its exit code.
 

@@ -34,12 +34,18 @@ def hosts() -> dict[str, Host]:
 
 
 @pytest.fixture
-def served(tmp_path: Path, hosts: dict[str, Host]) -> Iterator[Callable[[], str]]:
+def archived() -> dict[str, Any]:
+    """What the dashboard is given besides its hosts: an archive, and a configuration of its own."""
+    return {}
+
+
+@pytest.fixture
+def served(tmp_path: Path, hosts: dict[str, Host], archived: dict[str, Any]) -> Iterator[Callable[[], str]]:
     """Serve the dashboard; give addresses with a token, each of which works once."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     own = OwnAccess("ada@laptop", port)
-    app = make_app(tmp_path, hosts, own)
+    app = make_app(tmp_path, hosts, own, **archived)
     server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

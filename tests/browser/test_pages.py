@@ -14,7 +14,7 @@ from tests.unit.dashboard.hosts import Host, record, status
 from tests.unit.dashboard.test_backups import LIST
 from tests.unit.observe.records import entry, tag
 
-_AXE = Path(__file__).parents[2] / ".testbed/npm/node_modules/axe-core/axe.min.js"
+AXE = Path(__file__).parents[2] / ".testbed/npm/node_modules/axe-core/axe.min.js"
 _PAGES = ("/", "/environments/production", "/history", "/backups")
 _ROLLBACK = {"release": "sha256:1", "served_at": "2026-06-29T10:00:00.000Z", "image": True, "warm": True}
 
@@ -42,16 +42,17 @@ def test_every_page_fits_its_screen_and_has_nothing_that_axe_finds(
     visit: Callable[..., Page], scheme: str, width: int
 ) -> None:
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 800})
-    axe = _AXE.read_text(encoding="utf-8")
+    axe = AXE.read_text(encoding="utf-8")
     for path in _PAGES:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         page.evaluate(axe)
         found = page.evaluate("axe.run()")
-        assert [_complaint(one) for one in found["violations"]] == [], path
+        assert [complaint(one) for one in found["violations"]] == [], path
 
 
-def _complaint(violation: Mapping[str, Any]) -> str:
+def complaint(violation: Mapping[str, Any]) -> str:
+    """Return what axe found, with where."""
     return f"{violation['id']}: " + "; ".join(str(node["html"])[:120] for node in violation["nodes"])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -107,3 +109,25 @@ def test_an_editor_is_not_handed_what_a_pipeline_hands_to_fairway(
     said = capfd.readouterr().out
     assert "ANYTHING_ELSE=visible" in said
     assert "hunter2" not in said
+
+
+def test_a_program_that_is_unattended_has_no_terminal_to_ask_on(tmp_path: Path) -> None:
+    key, file = tmp_path / "key", tmp_path / "file"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", str(key)]).or_fail("no key")
+    file.write_text("x")
+    code = (
+        "import sys; from fairway import process; "
+        "argv = ['ssh-keygen', '-q', '-Y', 'sign', '-n', 'x', '-f', sys.argv[1], sys.argv[2]]; "
+        "print(process.unattended(argv, timeout_s=20).tail)"
+    )
+    # With a terminal of its own, which whoever started the dashboard has.
+    pid, terminal = os.forkpty()
+    if pid == 0:
+        environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
+        os.execve(sys.executable, [sys.executable, "-c", code, str(key), str(file)], environment)
+    said = b""
+    with os.fdopen(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):
+        while part := stream.read(4096):
+            said += part
+    os.waitpid(pid, 0)
+    assert b"incorrect passphrase" in said

@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fairway.config import Config, Environment, Host
@@ -48,13 +48,9 @@ def keeper_for(environment: Environment) -> Keeper:
 @contextmanager
 def open_sources(config: Config, names: Iterable[str]) -> Iterator[dict[str, EngineSession | FairwayError]]:
     """Connect to environments to hear what their hosts say; one that there is no way to from here is an error there."""
-    with ExitStack() as stack:
-        found: dict[str, EngineSession | FairwayError] = {}
-        for name in names:
-            try:
-                found[name] = stack.enter_context(open_engine(config.environment(name)))
-            except FairwayError as error:
-                found[name] = error
+    from fairway.evidence.standing import open_sources as open_each
+
+    with open_each(names, lambda name: open_engine(config.environment(name))) as found:
         yield found
 
 

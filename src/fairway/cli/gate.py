@@ -44,21 +44,21 @@ def gate(
 
 def look(config: Config, target: Environment, archive: Archive, tag: str) -> tuple[ArchivedRelease, Standing]:
     """Find a release, collect what was said of it, and ask the environment's host how it stands there."""
-    from fairway.cli.context import open_engine, open_sources, sources_of
+    from fairway.cli.context import open_engine, sources_of
     from fairway.cli.progress import Progress
-    from fairway.evidence.collect import collect
-    from fairway.evidence.explain import ask_gate
+    from fairway.evidence import standing
 
-    with (
-        open_engine(target) as engine,
-        open_sources(config, sources_of(target)) as sources,
-        Progress() as progress,
-    ):
-        released = archive.get(archive.resolve(tag))
-        collected = collect(released.named, archive.statements, sources)
-        for notice in collected.notices:
+    with Progress() as progress:
+        released, found = standing.look(
+            archive,
+            lambda: archive.resolve(tag),
+            target.name,
+            sources_of(target),
+            lambda name: open_engine(target if name == target.name else config.environment(name)),
+        )
+        for notice in found.collected.notices:
             progress.notice(notice)
-        return released, ask_gate(engine, released, collected)
+        return released, found
 
 
 def show_standing(standing: Standing, console: Console) -> None:

@@ -16,8 +16,10 @@ from starlette.exceptions import HTTPException
 import fairway
 from fairway.config import Config
 from fairway.dashboard.access import Access, Guard
+from fairway.dashboard.archive import Shelf
 from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
+from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers
 from fairway.dashboard.pages import ROUTERS
 from fairway.dashboard.reach import Reach
@@ -40,14 +42,17 @@ _STATUS = {Refused.exit_code: 409, Invalid.exit_code: 404}
 def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
     """Return the dashboard of a project; it begins to ask the hosts when it is started."""
     observers = Observers(config.environment_order, reach.engine)
+    shelf = Shelf(reach.archive, observers.note)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         observers.start()
+        shelf.start()
         try:
             yield
         finally:
             await run_in_threadpool(observers.stop)
+            await run_in_threadpool(shelf.stop)
 
     app = FastAPI(
         title=f"Fairway: {config.project}",
@@ -59,7 +64,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access)
+    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access, shelf, Gates(config, reach))
     app.state.guard = Guard(access)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:

@@ -9,7 +9,9 @@ from fastapi import Depends, Request
 
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
+from fairway.dashboard.archive import Shelf
 from fairway.dashboard.asking import Asking
+from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
 from fairway.engine.contract.errors import Invalid
@@ -17,13 +19,15 @@ from fairway.engine.contract.errors import Invalid
 
 @dataclass(frozen=True)
 class Desk:
-    """The configuration, the ways out, what the hosts said and what they can be asked, and who is let in."""
+    """The configuration, the ways out, what hosts and archive said and can be asked, and who is let in."""
 
     config: Config
     reach: Reach
     observers: Observers
     asking: Asking
     access: Access
+    shelf: Shelf
+    gates: Gates
 
     def sight(self, environment: str) -> Sight:
         """Return what is known of one environment. Raises ``Invalid`` for an unknown name."""

@@ -144,7 +144,7 @@ class Observers:
         #: Whether the dashboard is about to end.
         self.hung_up = False
         self.each = {
-            name: Observer(name, lambda name=name: engine(name), self._note)  # type: ignore[misc]
+            name: Observer(name, lambda name=name: engine(name), self.note)  # type: ignore[misc]
             for name in names
         }
 
@@ -180,7 +180,8 @@ class Observers:
             self._changed.wait_for(lambda: self.hung_up or self._version != version, timeout_s)
             return self._version
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Say that something new is known."""
         with self._changed:
             self._version += 1
             self._changed.notify_all()

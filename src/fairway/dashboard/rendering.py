@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from fairway.dashboard.views.release import diff_lines
 from fairway.evidence.review import plain
 from fairway.observe.durations import duration
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: The pages of the navigation, by their paths.
-NAVIGATION = (("/", "Environments"), ("/history", "History"), ("/backups", "Backups"))
+NAVIGATION = (
+    ("/", "Environments"),
+    ("/releases", "Releases"),
+    ("/approvals", "Approvals"),
+    ("/history", "History"),
+    ("/backups", "Backups"),
+)
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -53,7 +60,14 @@ def _environment() -> Environment:
         # What a browser would hide, or turn round, is spelled out: nearly all of it comes from others.
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
-    environment.filters |= {"ago": ago, "clock": clock, "duration": duration, "short": short, "size": size}
+    environment.filters |= {
+        "ago": ago,
+        "clock": clock,
+        "diff_lines": diff_lines,
+        "duration": duration,
+        "short": short,
+        "size": size,
+    }
     return environment
 
 

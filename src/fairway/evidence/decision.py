@@ -16,7 +16,8 @@ from fairway.engine.contract.trust import Role
 UNASKED = "(given with --yes, without being asked)"
 _SPAN = re.compile(r"([1-9][0-9]{0,5})\s*(min|m|h|d)")
 _UNITS = {"min": timedelta(minutes=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_LONGEST = timedelta(days=30)
+#: The longest that anything is allowed for.
+LONGEST = timedelta(days=30)
 _MOST_CHARACTERS = 400
 
 
@@ -104,7 +105,7 @@ def parse_span(text: str) -> timedelta:
     """
     match = _SPAN.fullmatch(text.strip())
     span = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
-    if not timedelta(0) < span <= _LONGEST:
+    if not timedelta(0) < span <= LONGEST:
         raise Invalid(f"not a time span: {text[:40]!r}", why="like 90min, 24h or 7d, at most 30d")
     return span
 

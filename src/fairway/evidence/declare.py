@@ -41,14 +41,20 @@ def declare(engine: EngineSession, archive: StatementArchive, statement: Stateme
 
     Raises ``Refused`` when that host does not: it would not count there, so it is archived nowhere.
     """
+    return submit(engine, archive, statement, sign(statement, key, role_for(statement.kind)), key.words)
+
+
+def submit(
+    engine: EngineSession, archive: StatementArchive, statement: Statement, signed: Signed, signed_with: str
+) -> Declared:
+    """Archive what somebody has signed, once the host it is meant for believes it. Raises as :func:`declare`."""
     role = role_for(statement.kind)
-    signed = sign(statement, key, role)
     verdict = judge(engine, [signed])[0]
     if verdict.get("valid") is not True:
         raise Refused(
             f"{statement.environment} would not believe this: {verdict.get('why')}",
-            why=f"signed with {key.words}; nothing was archived",
-            hint="name another with --key, or have it added by an administrator: "
+            why=f"signed with {signed_with}; nothing was archived",
+            hint="sign with another (--key), or have it added by an administrator: "
             f"fairway keys add {statement.environment} <your address> <key>.pub --role {role.value}",
         )
     try:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.manifest import NamedRelease, Release
@@ -21,7 +21,7 @@ from fairway.release.bundle import unpack
 from fairway.release.git import Commit, commits_between
 
 if TYPE_CHECKING:
-    from fairway.registry import Archive, ArchivedRelease
+    from fairway.registry import ArchivedRelease
 
 # Control characters but tab and line feed, and those that turn or hide text (https://trojansource.codes).
 _NOT_PLAIN = re.compile(
@@ -37,6 +37,14 @@ _CONTEXT_LINES = 3
 def plain(text: str) -> str:
     """Return text of others as a terminal may have it: escapes and invisible characters are spelled out."""
     return _NOT_PLAIN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class Releases(Protocol):
+    """Where releases are taken from: the archive, or what is kept of it."""
+
+    def get(self, tag: Tag) -> ArchivedRelease:
+        """Return a release with its bundle."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ def review(root: Path, new: ArchivedRelease, old: ArchivedRelease | None, *, unk
     )
 
 
-def review_serving(root: Path, archive: Archive, new: ArchivedRelease, answer: Mapping[str, Any]) -> Review:
+def review_serving(root: Path, archive: Releases, new: ArchivedRelease, answer: Mapping[str, Any]) -> Review:
     """Compare a release with the one that serves, as the gate's ``answer`` names it and the archive has it."""
     tag, serving = answer.get("replaces_tag"), answer.get("replaces")
     if tag is None:

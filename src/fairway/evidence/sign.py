@@ -7,7 +7,7 @@ passphrase or a touch on the terminal itself.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,13 @@ def choose_key(given: Path | None, *, git_key: str, in_agent: Sequence[PublicKey
     )
 
 
-def sign(statement: Statement, key: SigningKey, role: Role) -> Signed:
-    """Sign a statement in a role. Raises ``Failed`` when the key cannot be used."""
+def sign(
+    statement: Statement, key: SigningKey, role: Role, run: Callable[[list[str]], process.Completed] = process.converse
+) -> Signed:
+    """Sign a statement in a role. Raises ``Failed`` when the key cannot be used.
+
+    ``run`` runs ``ssh-keygen``; by default it may ask whoever sits at the terminal.
+    """
     content = statement.to_bytes()
     with tempfile.TemporaryDirectory(prefix="fairway-sign-") as name:
         file = Path(name) / "statement"
@@ -84,7 +89,7 @@ def sign(statement: Statement, key: SigningKey, role: Role) -> Signed:
             key_file.write_text(f"{public}\n", encoding="ascii")
         # A file, not standard input: for a passphrase ssh-keygen wants a terminal there.
         argv = ["ssh-keygen", "-q", "-Y", "sign", "-n", role.namespace, "-f", str(key_file), str(file)]
-        done = process.converse(argv)
+        done = run(argv)
         if done.returncode != 0:
             raise Failed(
                 f"nothing was signed: the key cannot be used: {key.words}",
@@ -92,6 +97,15 @@ def sign(statement: Statement, key: SigningKey, role: Role) -> Signed:
                 hint="see that it is yours and readable, or in the agent: ssh-add -L",
             )
         return Signed(content, file.with_suffix(".sig").read_text(encoding="ascii"))
+
+
+def sign_unattended(statement: Statement, key: SigningKey, role: Role) -> Signed:
+    """Sign where nobody is to be asked at the terminal. Raises ``Failed`` when the key wants more than a touch."""
+    try:
+        return sign(statement, key, role, process.unattended)
+    except Failed as error:
+        hint = "a key with a passphrase has to be in the SSH agent (ssh-add); or sign on a terminal: fairway approve"
+        raise Failed(error.what, why=error.why, hint=hint) from None
 
 
 def _file(path: Path, named_by: str) -> Path:

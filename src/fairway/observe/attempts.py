@@ -30,7 +30,7 @@ class Attempt:
 
     ``steps`` are the seconds of those that were done; ``failed_in`` is the step that
     failed, None in a record from before that was written. ``refused`` is one that the
-    host did not let begin, by its evidence or its policy.
+    host did not let begin, by its evidence or its policy. ``deployment`` is the host's name for it.
     """
 
     environment: str
@@ -45,6 +45,7 @@ class Attempt:
     failed_in: str | None
     refused: bool
     error: str
+    deployment: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -119,6 +120,7 @@ def _attempt(environment: str, entry: Mapping[str, Any]) -> Attempt | None:
         failed_in=str(entry["failed_in"]) if entry.get("failed_in") else None,
         refused=told.get("exit_code") == Refused.exit_code,
         error=str(told.get("what") or ""),
+        deployment=str(entry.get("deployment") or ""),
     )
 
 

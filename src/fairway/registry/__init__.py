@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from fairway.registry.archive import Archive, ArchivedRelease, Entry
+from fairway.registry.archive import Archive, ArchivedRelease, Entry, release_tags
 from fairway.registry.client import Access, RegistryClient, connect
 from fairway.registry.credentials import Credentials, find_credentials
 from fairway.registry.documents import Descriptor, Manifest, MediaType
-from fairway.registry.statements import ArchivedEvidence, ArchivedStatement, StatementArchive, UnusableStatement
+from fairway.registry.statements import (
+    ArchivedEvidence,
+    ArchivedStatement,
+    StatementArchive,
+    UnusableStatement,
+    tags_about,
+)
 
 __all__ = [
     "Access",
@@ -24,4 +30,6 @@ __all__ = [
     "UnusableStatement",
     "connect",
     "find_credentials",
+    "release_tags",
+    "tags_about",
 ]

@@ -121,13 +121,11 @@ class Archive:
 
     def tags(self) -> list[Tag]:
         """Return the tags of all releases, in no particular order."""
-        tags = []
-        for text in self._client.list_tags(self.repository):
-            try:
-                tags.append(Tag(text))
-            except FairwayError:
-                continue  # other things are archived here, too
-        return tags
+        return release_tags(self.names())
+
+    def names(self) -> list[str]:
+        """Return all there is in the repository by its tag: releases, and what was said of them."""
+        return list(self._client.list_tags(self.repository))
 
     def read_all(self, tags: Iterable[Tag]) -> list[Entry]:
         """Read many releases at the same time, newest first; the unreadable come last, with the reason."""
@@ -208,6 +206,17 @@ class Archive:
             why=why,
             hint=f"nothing was used; see who can write to {self.repository}",
         )
+
+
+def release_tags(names: Iterable[str]) -> list[Tag]:
+    """Return those of the names that are tags of releases; other things are archived beside them."""
+    tags = []
+    for text in names:
+        try:
+            tags.append(Tag(text))
+        except FairwayError:
+            continue
+    return tags
 
 
 def _check_bundle(named: NamedRelease, bundle: bytes) -> None:

@@ -12,7 +12,7 @@ asked for, and is for a host to believe or not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -128,17 +128,16 @@ class StatementArchive:
         return ArchivedEvidence(tuple(statements), tuple(unusable), len(tags) - looked_at)
 
     def _tags_about(self, release: Digest) -> list[str]:
-        start = f"ev-{_digits(release)}-"
-        found = [tag for tag in self._client.list_tags(self._repository) if tag.startswith(start)]
-        return sorted(found, key=_rank)
+        return tags_about(release, self._client.list_tags(self._repository))
 
     def _read_all(self, tags: list[str], release: Digest) -> Iterator[ArchivedStatement | UnusableStatement]:
         """Read many at the same time, and no further than the caller goes on."""
         with ThreadPoolExecutor(max_workers=_READERS) as pool:
             for start in range(0, len(tags), _READERS):
-                yield from pool.map(lambda tag: self._read(tag, release), tags[start : start + _READERS])
+                yield from pool.map(lambda tag: self.read(tag, release), tags[start : start + _READERS])
 
-    def _read(self, tag: str, release: Digest) -> ArchivedStatement | UnusableStatement:
+    def read(self, tag: str, release: Digest) -> ArchivedStatement | UnusableStatement:
+        """Return the statement about a release that stands under one tag, or why it is none."""
         try:
             return self._checked(tag, release)
         except (Failed, Invalid) as error:
@@ -181,6 +180,12 @@ class StatementArchive:
 def statement_tag(statement: Statement, signed: Signed) -> str:
     """Return the tag a statement is archived under: ``ev-<release>-<kind>-<content>``, 32 digits of each digest."""
     return f"ev-{_digits(statement.release)}-{statement.kind.value}-{_digits(signed.name)}"
+
+
+def tags_about(release: Digest, tags: Iterable[str]) -> list[str]:
+    """Return those of the tags that are of statements about a release, what people decided first."""
+    start = f"ev-{_digits(release)}-"
+    return sorted((tag for tag in tags if tag.startswith(start)), key=_rank)
 
 
 def _digits(digest: Digest) -> str:

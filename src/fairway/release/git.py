@@ -208,6 +208,16 @@ def commits_between(root: Path, old: str, new: str) -> tuple[Commit, ...] | None
     return tuple(Commit(*fields[start : start + 4]) for start in range(0, len(fields) - 3, 4))
 
 
+def subjects(root: Path, commits: Sequence[str]) -> dict[str, str]:
+    """Return the subjects of those of the commits that are here, by their full names."""
+    if not commits:
+        return {}
+    wanted = ("--no-walk=unsorted", "--ignore-missing", "--no-show-signature", "-z", "--format=%H%x00%s")
+    done = _git(root, "log", *wanted, "--end-of-options", *commits)
+    fields = done.stdout.split("\0") if done.returncode == 0 else []
+    return dict(zip(fields[::2], fields[1::2], strict=False))
+
+
 def signing_key(root: Path) -> str:
     """Return the SSH key that Git signs with here, a file or a public key itself; empty when it uses none."""
     if _git(root, "config", "--get", "gpg.format").stdout.strip() != "ssh":

@@ -122,6 +122,12 @@ class Host:
     def close(self) -> None:
         """End the connection."""
 
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 def submit(client: TestClient, page: str, action: str, **values: str) -> Response:
     """Send the form of a page that posts to ``action``, as a browser does: with its hidden fields, and from there."""
@@ -157,15 +163,22 @@ class _Forms(HTMLParser):
             self._now[has.get("name") or ""] = has.get("value") or ""
 
 
-def make_app(tmp_path: Path, hosts: dict[str, Host], access: Access) -> FastAPI:
-    """Return the dashboard over these hosts, with an archive that cannot be reached."""
-    (tmp_path / "fairway.toml").write_text(TOML)
+def make_app(
+    tmp_path: Path,
+    hosts: dict[str, Host],
+    access: Access,
+    *,
+    archive: Callable[[], Any] | None = None,
+    toml: str = TOML,
+) -> FastAPI:
+    """Return the dashboard over these hosts; ``archive`` connects to one, without it the registry is away."""
+    (tmp_path / "fairway.toml").write_text(toml)
     config = load(tmp_path / "fairway.toml", {})
 
-    def archive() -> Any:
+    def away() -> Any:
         raise Unreachable("the registry cannot be reached")
 
-    reach = Reach(lambda name: hosts[name], archive, "ada@laptop")  # type: ignore[arg-type,return-value]
+    reach = Reach(lambda name: hosts[name], archive or away, "ada@laptop")  # type: ignore[arg-type,return-value]
     return create_app(config, reach, access)
 
 
@@ -181,10 +194,17 @@ def hear_all(app: FastAPI, count: int) -> None:
 
 
 @contextmanager
-def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
+def dashboard(
+    tmp_path: Path,
+    hosts: dict[str, Host],
+    access: Access | None = None,
+    *,
+    archive: Callable[[], Any] | None = None,
+    toml: str = TOML,
+) -> Iterator[TestClient]:
     """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
     own = OwnAccess("ada@laptop", 80)
-    app = make_app(tmp_path, hosts, access or own)
+    app = make_app(tmp_path, hosts, access or own, archive=archive, toml=toml)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         hear_all(app, len(hosts))
         if access is None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import backups, environments, events, history, overview
+from fairway.dashboard.pages import approvals, backups, environments, events, history, overview, releases
 
-ROUTERS = (overview.router, environments.router, history.router, backups.router, events.router)
+ROUTERS = (
+    overview.router,
+    environments.router,
+    releases.router,
+    approvals.router,
+    history.router,
+    backups.router,
+    events.router,
+)
