@@ -60,7 +60,14 @@ def show_one(request: Request, desk: DeskOf, tag: str, environment: Against = ""
     if named.release.tag != tag:
         return RedirectResponse(f"/releases/{named.release.tag}", status_code=303)
     found = _release(desk, named, environment)
-    return page(request, "release.html", found=found, names=desk.names, asking=asking_for_approvals(desk))
+    return page(
+        request,
+        "release.html",
+        found=found,
+        names=desk.names,
+        asking=asking_for_approvals(desk),
+        promotions=promotions(desk),
+    )
 
 
 @router.get("/api/releases/{tag}", tags=["releases"])
