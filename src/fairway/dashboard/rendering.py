@@ -37,9 +37,10 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
             path=request.url.path,
             navigation=NAVIGATION,
             person=getattr(request.state, "person", None),
+            csrf=getattr(request.state, "csrf", ""),
             project=request.app.state.desk.config.project,
             now=datetime.now(UTC),
-            **{"csrf": "", **values},
+            **values,
         )
     )
     return HTMLResponse(text, status_code)
