@@ -104,7 +104,10 @@ class Gates:
 
     def _try(self, environment: str, tag: Tag) -> Asked:
         try:
-            return Asked(environment, self.look(environment, tag)[1])
+            standing = self.look(environment, tag)[1]
+            # Read here, so that what cannot be read is an answer that a page shows.
+            _ = standing.replaces, standing.notes
+            return Asked(environment, standing)
         except FairwayError as error:
             return Asked(environment, error=error)
         except (KeyError, TypeError, ValueError) as error:

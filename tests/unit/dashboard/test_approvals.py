@@ -111,6 +111,7 @@ def test_an_approval_on_the_page_is_signed_with_the_person_s_key_and_meets_the_g
         assert answer.history[0].status_code == 303
         assert f"<strong>Approved by {ANN}</strong>" in answer.text
         assert "everything is met" in answer.text
+        assert f'href="/actions/production/promote?tag={third.named.release.tag}"' in answer.text
         assert client.get("/api" + way(third.named)).json()["gate"]["met"]
     (said,) = story.said_by_people(third.named)
     assert (said.kind, said.replaces, said.reason) == (Kind.APPROVED, first.named.name, "looks right")

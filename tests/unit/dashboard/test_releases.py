@@ -178,6 +178,23 @@ def test_what_is_in_the_archive_is_read_once(tmp_path: Path) -> None:
         assert {line.split("?")[0] for line in story.registry.log[before:]} == {"GET /v2/acme/release/tags/list"}
 
 
+def test_a_release_that_was_just_made_has_a_page_at_once(tmp_path: Path) -> None:
+    story, _ = usual(tmp_path)
+    with story.served() as client:
+        client.get("/releases")
+        tag = story.release("Just now", ago()).named.release.tag
+        assert client.get(f"/api/releases/{tag}").json()["row"]["subject"] == "Just now"
+
+
+def test_a_host_that_answers_nonsense_hides_no_page(tmp_path: Path) -> None:
+    story, (_, _, third) = usual(tmp_path)
+    story.production.answers[Operation.GATE] = {"replaces": "<script>", "checks": [7], "approvals": "x", "locked": 3}
+    with story.served() as client:
+        page = client.get(f"/releases/{third.named.release.tag}")
+        assert (page.status_code, "not a sha256 digest" in page.text, "<script>" in page.text) == (200, True, False)
+        assert client.get("/approvals").status_code == 200
+
+
 def test_an_open_page_is_sent_only_what_it_does_not_show_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fairway.dashboard.pages.releases.time", lambda: 0.0)
     story, (_, _, third) = usual(tmp_path)

@@ -252,6 +252,7 @@ def _show_review(
         expires=expires,
         key=key,
         no_key=no_key,
+        source=desk.config.environments[found.environment].promote_from,
     )
 
 

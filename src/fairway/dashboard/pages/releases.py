@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fairway.dashboard.archive import Holding
 from fairway.dashboard.desk import Desk, DeskOf
 from fairway.dashboard.rendering import page
 from fairway.dashboard.views import matrix as matrices
@@ -60,7 +61,14 @@ def show_one(request: Request, desk: DeskOf, tag: str, environment: Against = ""
     if named.release.tag != tag:
         return RedirectResponse(f"/releases/{named.release.tag}", status_code=303)
     found = _release(desk, named, environment)
-    return page(request, "release.html", found=found, names=desk.names, asking=asking_for_approvals(desk))
+    return page(
+        request,
+        "release.html",
+        found=found,
+        names=desk.names,
+        asking=asking_for_approvals(desk),
+        promotions=promotions(desk),
+    )
 
 
 @router.get("/api/releases/{tag}", tags=["releases"])
@@ -75,13 +83,23 @@ def find(desk: Desk, tag: str) -> NamedRelease:
     holding = desk.shelf.look()
     found = [named for named in holding.releases if named.release.tag.startswith(wanted)]
     exact = [named for named in found if named.release.tag == wanted]
-    if len(found) != 1 and not exact:
-        if not found and (holding.error or holding.pending):
-            raise holding.error or Failed("the archive is still being read", hint="again in a moment")
-        what = f"{wanted[:80]} means several releases" if found else f"there is no release {wanted[:80]!r}"
-        raise Invalid(what, why=", ".join(named.release.tag[:19] for named in found[:5]))
-    named = (exact or found)[0]
+    if len(found) > 1 and not exact:
+        raise Invalid(f"{wanted[:80]} means several releases", why=", ".join(one.release.tag[:19] for one in found[:5]))
+    named = (exact or found or [_just_archived(desk, wanted, holding)])[0]
     desk.shelf.look([named.release.tag])
+    return named
+
+
+def _just_archived(desk: Desk, wanted: str, holding: Holding) -> NamedRelease:
+    """Ask the registry for a release that is not known here yet."""
+    if holding.error is not None:
+        raise holding.error
+    archive = desk.reach.archive()
+    try:
+        named = archive.read(archive.resolve(wanted))
+    except Failed as error:
+        raise Invalid(error.what, why=error.why) from None
+    desk.shelf.renew()
     return named
 
 
