@@ -47,9 +47,9 @@ class Announcements:
         self._deployment: Deployment | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether there is anybody to tell."""
-        return bool(self._tellers)
+    def listeners(self) -> tuple[str, ...]:
+        """Who is to be told, by name."""
+        return tuple(teller.name for teller in self._tellers)
 
     def hear(self, document: Mapping[str, Any]) -> None:
         """Take note of an event; the one by which a host accepts the deployment is told at once."""
@@ -109,6 +109,7 @@ class _Teller:
     """One announcer's thread. It dies with the command, whatever it waits for."""
 
     def __init__(self, announcer: Announcer) -> None:
+        self.name = announcer.name
         self._announcer = announcer
         self._endings: SimpleQueue[Ending] = SimpleQueue()
         self._found: list[str] = []
@@ -128,7 +129,7 @@ class _Teller:
     @property
     def problems(self) -> list[str]:
         """The first of what it could not tell."""
-        return self._found[:1] if self._done.is_set() else [f"{self._announcer.name} (no answer in time)"]
+        return self._found[:1] if self._done.is_set() else [f"{self.name} (no answer in time)"]
 
     def _run(self, deployment: Deployment) -> None:
         try:
