@@ -15,6 +15,7 @@ from fairway.engine.contract.errors import FairwayError
 #: How long a command waits, once its deployment has ended, for what is still being told.
 PATIENCE_S = 10.0
 _MOST_CHARACTERS = 300
+_LOOK_EVERY_S = 0.1
 
 
 class Announcements:
@@ -70,17 +71,16 @@ class Announcements:
         """
         if self._deployment is None:
             return
-        ending = read_ending(result, tuple(self._entries))
-        for teller in self._tellers:
-            teller.end(ending)
-        self._wait()
+        self._tell_end(read_ending(result, tuple(self._entries)))
         problems = [*self._problems, *(problem for teller in self._tellers for problem in teller.problems)]
         if problems:
             self._notice(f"not told: {'; '.join(problems)}")
 
-    def _wait(self) -> None:
+    def _tell_end(self, ending: Ending) -> None:
         deadline = time.monotonic() + self._patience_s
         try:
+            for teller in self._tellers:
+                teller.end(ending)
             for teller in self._tellers:
                 teller.join(deadline)
         except KeyboardInterrupt:
@@ -124,7 +124,9 @@ class _Teller:
 
     def join(self, deadline: float) -> None:
         """Wait for its end, until then."""
-        self._done.wait(max(0.0, deadline - time.monotonic()))
+        # Again and again: a Ctrl-C right before a wait is seen after it.
+        while not self._done.wait(_LOOK_EVERY_S) and time.monotonic() < deadline:
+            continue
 
     @property
     def problems(self) -> list[str]:
