@@ -15,6 +15,7 @@ from fairway.engine.contract.errors import FairwayError
 #: How long a command waits, once its deployment has ended, for what is still being told.
 PATIENCE_S = 10.0
 _MOST_CHARACTERS = 300
+_LOOK_EVERY_S = 0.1
 
 
 class Announcements:
@@ -47,9 +48,9 @@ class Announcements:
         self._deployment: Deployment | None = None
 
     @property
-    def wanted(self) -> bool:
-        """Whether there is anybody to tell."""
-        return bool(self._tellers)
+    def listeners(self) -> tuple[str, ...]:
+        """Who is to be told, by name."""
+        return tuple(teller.name for teller in self._tellers)
 
     def hear(self, document: Mapping[str, Any]) -> None:
         """Take note of an event; the one by which a host accepts the deployment is told at once."""
@@ -70,17 +71,16 @@ class Announcements:
         """
         if self._deployment is None:
             return
-        ending = read_ending(result, tuple(self._entries))
-        for teller in self._tellers:
-            teller.end(ending)
-        self._wait()
+        self._tell_end(read_ending(result, tuple(self._entries)))
         problems = [*self._problems, *(problem for teller in self._tellers for problem in teller.problems)]
         if problems:
             self._notice(f"not told: {'; '.join(problems)}")
 
-    def _wait(self) -> None:
+    def _tell_end(self, ending: Ending) -> None:
         deadline = time.monotonic() + self._patience_s
         try:
+            for teller in self._tellers:
+                teller.end(ending)
             for teller in self._tellers:
                 teller.join(deadline)
         except KeyboardInterrupt:
@@ -109,6 +109,7 @@ class _Teller:
     """One announcer's thread. It dies with the command, whatever it waits for."""
 
     def __init__(self, announcer: Announcer) -> None:
+        self.name = announcer.name
         self._announcer = announcer
         self._endings: SimpleQueue[Ending] = SimpleQueue()
         self._found: list[str] = []
@@ -123,12 +124,14 @@ class _Teller:
 
     def join(self, deadline: float) -> None:
         """Wait for its end, until then."""
-        self._done.wait(max(0.0, deadline - time.monotonic()))
+        # Again and again: a Ctrl-C right before a wait is seen after it.
+        while not self._done.wait(_LOOK_EVERY_S) and time.monotonic() < deadline:
+            continue
 
     @property
     def problems(self) -> list[str]:
         """The first of what it could not tell."""
-        return self._found[:1] if self._done.is_set() else [f"{self._announcer.name} (no answer in time)"]
+        return self._found[:1] if self._done.is_set() else [f"{self.name} (no answer in time)"]
 
     def _run(self, deployment: Deployment) -> None:
         try:

@@ -84,10 +84,10 @@ def conduct(
         result = _conducted(target, engine, progress, _heard_by(progress, telling), operation, options, args)
     except FairwayError as error:
         summary.add(summary.timeline(progress, target.name, error))
-        telling.ended(error)
+        _tell_end(progress, telling, error)
         raise
     summary.add(summary.timeline(progress, target.name, result))
-    telling.ended(result)
+    _tell_end(progress, telling, result)
     return result
 
 
@@ -105,13 +105,19 @@ def follow(
     """
     telling = announcements(config, target, progress.notice, makers=FOLLOWING)
     result = engine.call(operation, _heard_by(progress, telling), **args)
-    if result.get("outcome") == Outcome.UNCHANGED.value and telling.wanted:
+    if result.get("outcome") == Outcome.UNCHANGED.value and telling.listeners:
         # Nothing runs to be cancelled. Maybe it was until a moment ago, and who began it was ended before that.
         with suppress(FairwayError):
             telling.ended(engine.call(Operation.FOLLOW, telling.hear))
     else:
-        telling.ended(result)
+        _tell_end(progress, telling, result)
     return result
+
+
+def _tell_end(progress: Progress, telling: Announcements, result: dict[str, Any] | FairwayError) -> None:
+    if telling.listeners:
+        progress.waiting(f"telling {', '.join(telling.listeners)}")
+    telling.ended(result)
 
 
 def _heard_by(progress: Progress, telling: Announcements) -> OnEvent:

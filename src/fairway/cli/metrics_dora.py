@@ -100,18 +100,19 @@ def _released(config: Config, missing: Sequence[Attempt]) -> dict[str, list[date
 
 def _show(found: Dora) -> None:
     from fairway.cli.output import print_table
+    from fairway.observe.dora import counted
     from fairway.observe.durations import duration
 
     frequency, lead = found.deployment_frequency, found.lead_time
     failures, restore = found.change_failure_rate, found.time_to_restore
     print(f"{found.environment}, {found.observed_from:%Y-%m-%d} to {found.until:%Y-%m-%d} (UTC)\n")
     print_table(
-        ("figure", "value", "from", ""),
+        ("figure", "value", "from"),
         [
-            ("deployment frequency", *_line(frequency, f"{frequency.value or 0:.1f} per week", "deployments")),
-            ("lead time for changes", *_line(lead, duration(lead.value or 0), "changes, their median")),
-            ("change failure rate", *_line(failures, f"{failures.value or 0:.0%}", "attempts")),
-            ("time to restore", *_line(restore, duration(restore.value or 0), "failures, their median")),
+            ("deployment frequency", *_line(frequency, f"{frequency.value or 0:.1f} per week", "deployment")),
+            ("lead time for changes", *_line(lead, duration(lead.value or 0), "change", ", their median")),
+            ("change failure rate", *_line(failures, f"{failures.value or 0:.0%}", "attempt")),
+            ("time to restore", *_line(restore, duration(restore.value or 0), "failure", ", their median")),
         ],
     )
     print(
@@ -119,8 +120,14 @@ def _show(found: Dora) -> None:
         f"{found.failed_unseen} failed before any visitor met them"
     )
     if found.unknown:
-        print(f"not in the lead time, as neither Git nor the archive knows them: {len(found.unknown)} releases")
+        print(
+            f"not in the lead time, as neither Git nor the archive knows it: {counted(len(found.unknown), 'release')}"
+        )
 
 
-def _line(figure: Figure, text: str, of: str) -> tuple[str, str, str]:
-    return (text if figure.value is not None else "n/a", f"{figure.count} {of}", figure.why)
+def _line(figure: Figure, text: str, of: str, how: str = "") -> tuple[str, str]:
+    from fairway.observe.dora import counted
+
+    if figure.value is None:
+        return "n/a", figure.why
+    return text, f"{counted(figure.count, of)}{how if figure.count > 1 else ''}"

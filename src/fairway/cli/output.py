@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +32,10 @@ ForceOption = Annotated[
         "--force", help="Go on whatever stands in the way in the database's schema; with --reason, on the record."
     ),
 ]
+# Of a terminal that is too narrow even so, the lines go on below.
+_LEAST_LAST_COLUMN = 20
+_PIPE_WIDTH = 400
+
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why it is forced; kept in the host's record.")]
 
 
@@ -63,19 +68,28 @@ def print_json(document: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as wide as its content, so that a pipe sees whole values."""
+    """Print a table whose values are all there whole: as wide as they are in a pipe, broken in its last column else."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ignore")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    lines = [tuple(row) for row in rows]
     console = stdout()
-    if not console.is_terminal:
-        console.width = 400
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        breaks = console.is_terminal and place == len(columns) - 1
+        table.add_column(column, no_wrap=not breaks, overflow="fold" if breaks else "ignore")
+    for row in lines:
+        table.add_row(*(Text(cell) for cell in row))
+    console.width = max(console.width, _least_width([columns, *lines])) if console.is_terminal else _PIPE_WIDTH
     console.print(table)
+
+
+def _least_width(lines: Sequence[Sequence[str]]) -> int:
+    """Return how wide a table must be so that nothing but its last column has to be broken."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, cells)) for cells in zip_longest(*lines, fillvalue="")]
+    return sum(widths[:-1]) + 2 * (len(widths) - 1) + min(widths[-1], _LEAST_LAST_COLUMN)
 
 
 def ask(question: str) -> bool:

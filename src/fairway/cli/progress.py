@@ -69,6 +69,11 @@ class Progress:
         """Show a line that is neither a step nor its progress."""
         self._say("!", "yellow", text)
 
+    def waiting(self, text: str) -> None:
+        """Show, on a terminal, what is waited for once the last step has ended."""
+        if self._live is not None:
+            self._live.update(f"{text} ...")
+
     def event(self, document: dict[str, Any]) -> None:
         """Show an event of a host's engine."""
         kind = document.get("kind")

@@ -96,9 +96,9 @@ def measure(
         observed_from=observed_from,
         until=now,
         deployment_frequency=_frequency(len(succeeded), now - observed_from),
-        lead_time=_median(lead_s, ENOUGH_CHANGES, "changes that can be dated"),
+        lead_time=_median(lead_s, ENOUGH_CHANGES, "change", " that can be dated"),
         change_failure_rate=_ratio(failures, len(tried)),
-        time_to_restore=_median(restore_s, 1, "failures that visitors met"),
+        time_to_restore=_median(restore_s, 1, "failure", " that visitors met"),
         attempts=len(tried),
         succeeded=len(succeeded),
         failed_unseen=sum(one.failed and not one.sent_back for one in tried),
@@ -128,18 +128,31 @@ def _frequency(count: int, observed: timedelta) -> Figure:
     seconds = observed.total_seconds()
     if seconds < _WEEK_S:
         return Figure(
-            None, "per week", count, f"the record covers {seconds / 86400:.1f} days of the period; 7 are needed"
+            None,
+            "per week",
+            count,
+            f"{counted(count, 'deployment')}; the record covers {seconds / 86400:.1f} days of the period, 7 are needed",
         )
     return Figure(count / (seconds / _WEEK_S), "per week", count)
 
 
 def _ratio(failures: int, attempts: int) -> Figure:
     if attempts < ENOUGH_ATTEMPTS:
-        return Figure(None, "ratio", attempts, f"{attempts} deployments; {ENOUGH_ATTEMPTS} are needed")
+        return Figure(None, "ratio", attempts, f"{counted(attempts, 'deployment')}; {ENOUGH_ATTEMPTS} are needed")
     return Figure(failures / attempts, "ratio", attempts)
 
 
-def _median(values: Sequence[float], enough: int, what: str) -> Figure:
+def _median(values: Sequence[float], enough: int, what: str, which: str) -> Figure:
     if len(values) < enough:
-        return Figure(None, "seconds", len(values), f"{len(values) or 'no'} {what}; {enough} needed")
+        needed = "is" if enough == 1 else "are"
+        return Figure(None, "seconds", len(values), f"{counted(len(values), what)}{which}; {enough} {needed} needed")
     return Figure(median(values), "seconds", len(values))
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something, in words.
+
+    >>> counted(0, "change"), counted(1, "change"), counted(2, "change")
+    ('no changes', '1 change', '2 changes')
+    """
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"

@@ -41,7 +41,7 @@ def test_a_record_younger_than_the_period_shortens_it_and_one_too_young_tells_no
     assert _measure([entry(14, "deploy", "a")]).deployment_frequency.value == 0.5
     young = _measure([entry(2, "deploy", "a")]).deployment_frequency
     assert (young.value, young.count) == (None, 1)
-    assert "covers 2.0 days" in young.why
+    assert young.why == "1 deployment; the record covers 2.0 days of the period, 7 are needed"
 
 
 def test_lead_time_is_the_median_over_commits_until_they_first_served() -> None:
