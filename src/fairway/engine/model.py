@@ -11,7 +11,7 @@ import json
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fairway.engine.contract.errors import Invalid, Refused
@@ -63,10 +63,14 @@ def slot_service(slot: Slot) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """What Fairway adds to a service: who it is for, and how it was started."""
+    """What Fairway adds to a service: who it is for, and how it was started.
+
+    ``defaults`` are variables for which the operator's own value counts, where there is one.
+    """
 
     labels: Mapping[str, str]
     environment: Mapping[str, str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -309,7 +313,10 @@ def _place(service: dict[str, Any], placement: Placement, labels: Mapping[str, s
         **placement.labels,
         **{LABEL + key: value for key, value in labels.items()},
     }
-    service["environment"] = {**(service.get("environment") or {}), **placement.environment}
+    own = service.get("environment") or {}
+    # "${SENTRY_RELEASE:-}" is how a compose file says: if there is one.
+    defaults = {key: value for key, value in placement.defaults.items() if own.get(key) in (None, "")}
+    service["environment"] = {**own, **defaults, **placement.environment}
 
 
 def _standing_alone(model: Model) -> Model:

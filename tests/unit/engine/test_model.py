@@ -80,6 +80,29 @@ def test_a_slot_is_the_application_without_port_name_and_dependencies(model: Mod
 
 
 @pytest.mark.parametrize(
+    ("written", "runs_with"),
+    [
+        ({}, "sha-4f4f4f4"),
+        ({"SENTRY_RELEASE": ""}, "sha-4f4f4f4"),  # "${SENTRY_RELEASE:-}"
+        ({"SENTRY_RELEASE": None}, "sha-4f4f4f4"),  # "SENTRY_RELEASE:", which nothing fills in
+        ({"SENTRY_RELEASE": "capakraken@2.1"}, "capakraken@2.1"),
+    ],
+)
+def test_every_part_is_told_for_the_error_tracker_which_release_it_is_unless_the_operator_says(
+    model: Model, written: dict[str, Any], runs_with: str
+) -> None:
+    placement = replace(PLACEMENT, defaults={"SENTRY_RELEASE": "sha-4f4f4f4"})
+    for name in ("app", "migrator", "worker"):
+        model["services"][name]["environment"] = written
+    made = {
+        "app": with_slot(model, ROLES, NAMING, Slot.BLUE, placement)["services"][slot_service(Slot.BLUE)],
+        "migrator": with_migrator(model, ROLES, NAMING, "1", placement, "")["services"]["migrator"],
+        "worker": with_workers(model, ROLES, placement)["services"]["worker"],
+    }
+    assert {name: one["environment"]["SENTRY_RELEASE"] for name, one in made.items()} == dict.fromkeys(made, runs_with)
+
+
+@pytest.mark.parametrize(
     ("written", "policy"),
     [
         ({"restart": "on-failure:3"}, "on-failure:3"),
