@@ -16,7 +16,7 @@ from pathlib import Path
 from re import Pattern
 from typing import Any
 
-from fairway.engine.contract import environment, leftovers, manifest, migrations, names, statement
+from fairway.engine.contract import environment, leftovers, manifest, migrations, names, statement, tracker
 from fairway.engine.contract.statement import Kind
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -170,6 +170,7 @@ def release_schema() -> Schema:
         "warm_keep_s": _number(0, 30 * 86400),
         "env": _environment(path),
         "leftovers": _list(_leftovers(), leftovers.MAX_TABLES, "Where copies of secrets may lie in the database."),
+        "errors": _tracker(),
     }
     return {
         "$schema": _DIALECT,
@@ -182,7 +183,7 @@ def release_schema() -> Schema:
             properties,
             "One release of an application. The sha256 of the exact bytes is its name. A key that is not required "
             "came with a later version; absent it means what was so before.",
-            since=("author", "source", "ci_run", "migrations", "soak", "leftovers"),
+            since=("author", "source", "ci_run", "migrations", "soak", "leftovers", "errors"),
         ),
     }
 
@@ -217,6 +218,21 @@ def _leftovers() -> Schema:
             "keys": _list(_matching(leftovers._KEY), leftovers.MAX_NAMES, "A row each."),
             "columns": _list(column, leftovers.MAX_NAMES, "A column each; then without the three before."),
         }
+    )
+
+
+def _tracker() -> Schema:
+    slug = _matching(tracker._SLUG)
+    return _object(
+        {
+            "url": _matching(tracker._ADDRESS, "Where it is; https unless it is near."),
+            "service": _choice(tracker.Service, "Whose API it has."),
+            "organization": slug,
+            "project": slug,
+            "token_key": _matching(environment.KEY, "The key of the host's environment file that holds the token."),
+            "max_new_issues": _integer(0, tracker.MAX_ISSUES, "More than these send a release back."),
+        },
+        "The error tracker that is asked while the release is watched; absent, none is.",
     )
 
 

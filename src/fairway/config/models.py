@@ -41,6 +41,8 @@ from fairway.config.values import (
     StageName,
     Table,
     TableName,
+    TrackerSlug,
+    TrackerUrl,
     UrlPath,
     VariableName,
 )
@@ -49,6 +51,7 @@ from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.leftovers import MAX_NAMES, MAX_TABLES, Leftovers, shape_problem
 from fairway.engine.contract.manifest import MigratorKind
 from fairway.engine.contract.names import Repository
+from fairway.engine.contract.tracker import MAX_ISSUES, SENTRY_URL, Service, Tracker
 
 
 class Images(Table):
@@ -123,6 +126,24 @@ class Soak(Table):
         if list(self.canary) != sorted(self.canary):
             raise PydanticCustomError("falls", "canary must rise, for example [5, 25]")
         return self
+
+
+class Errors(Table):
+    """``[errors]``: where the application's errors arrive, and whether the soak asks there for new ones."""
+
+    url: TrackerUrl = SENTRY_URL
+    service: Annotated[Service, Field(strict=False)] = Service.SENTRY
+    organization: TrackerSlug
+    project: TrackerSlug
+    token_key: VariableName | None = None
+    max_new_issues: int = Field(default=0, ge=0, le=MAX_ISSUES)
+
+    @property
+    def tracker(self) -> Tracker | None:
+        """What a host asks, None where it has nothing to ask with."""
+        if self.token_key is None:
+            return None
+        return Tracker(self.url, self.service, self.organization, self.project, self.token_key, self.max_new_issues)
 
 
 class Drain(Table):
@@ -230,6 +251,7 @@ class Config(Table):
     readiness: Readiness = Readiness()
     migrations: Migrations = Migrations()
     soak: Soak = Soak()
+    errors: Errors | None = None
     drain: Drain = Drain()
     warm: Warm = Warm()
     env: EnvFile = EnvFile()
@@ -344,6 +366,7 @@ def _contradictions(config: Config) -> list[str]:
     for one in config.env.when:
         if one.key == one.condition:
             problems.append(f"env.when: {one.key} cannot be its own condition")
+    problems += _errors_contradictions(config)
     places = [one.place() for one in config.secrets.leftovers]
     problems += [f"secrets.leftovers: {problem}" for one in places if (problem := shape_problem(one))]
     if len({one.table for one in places}) < len(places):
@@ -356,3 +379,14 @@ def _contradictions(config: Config) -> list[str]:
     problems += [f"ci.{line}" for line in ci_contradictions(config.ci)]
     problems += [f"backup.{line}" for line in backup_contradictions(config.backup)]
     return problems + environment_contradictions(config.environments)
+
+
+def _errors_contradictions(config: Config) -> list[str]:
+    errors = config.errors
+    if errors is None:
+        return []
+    if errors.token_key is None and "max_new_issues" in errors.model_fields_set:
+        return ["errors.max_new_issues: needs token_key, with which the error tracker is asked"]
+    if errors.token_key is not None and not config.soak.for_s and not config.soak.canary:
+        return ["errors.token_key: nothing is asked unless a release is watched: soak.for_s or soak.canary"]
+    return []

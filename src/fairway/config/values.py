@@ -16,6 +16,7 @@ from fairway.engine.contract.environment import EQUALS
 from fairway.engine.contract.leftovers import column_name, key_name, table_name
 from fairway.engine.contract.manifest import bundle_path, migration_path
 from fairway.engine.contract.names import Repository, project_name
+from fairway.engine.contract.tracker import slug, tracker_url
 from fairway.engine.contract.trust import DAYS
 from fairway.engine.contract.trust import key_name as trusted_key_name
 from fairway.engine.groundwork.wish import ACME_SERVER, EMAIL, PLAIN_PATH, SITE_NAME
@@ -106,6 +107,8 @@ PlainPath = Annotated[str, _text(checks.matching(PLAIN_PATH.pattern, "an absolut
 Email = Annotated[str, _text(checks.matching(EMAIL.pattern, "an address for mail"))]
 AcmeServer = Annotated[str, _text(checks.matching(ACME_SERVER.pattern, "a URL like https://ca.example.com/directory"))]
 Requirement = Annotated[str, _text(requirement)]
+TrackerUrl = Annotated[str, _text(checks.told(tracker_url))]
+TrackerSlug = Annotated[str, _text(checks.told(slug))]
 UserName = Annotated[str, _text(checks.matching(checks.USER, "a user name"))]
 KeyName = Annotated[str, _text(checks.told(trusted_key_name))]
 Decider = Annotated[str, _text(checks.matching(EQUALS.pattern, "one line of at most 200 characters without a quote"))]

@@ -34,6 +34,7 @@ _ENDED_FACTS = (
     "rehearsal",
     "evidence",
     "forced",
+    "tracker",
     "error",
 )
 
@@ -242,6 +243,8 @@ def _end(deployment: Deployment, outcome: Outcome, begun: float, error: FairwayE
     if backup := notes_of(entries, "backup"):
         facts["backup"] = backup
     facts.update(notes_of(entries, "rehearse"))
+    facts.update(notes_of(entries, "canary"))
+    facts.update(notes_of(entries, "soak"))
     if error is not None:
         # Whatever an error quotes may come from the application, so it may hold a secret.
         facts["error"] = {key: _clean(deployment, value) for key, value in error.as_json().items()}

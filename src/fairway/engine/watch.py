@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fairway.engine import clock
 from fairway.engine.contract.errors import Failed
@@ -10,6 +11,7 @@ from fairway.engine.contract.manifest import Soak
 from fairway.engine.deployment import Deployment
 from fairway.engine.diagnosis import death, describe
 from fairway.engine.edge import ServerStats
+from fairway.engine.tracker.tracking import Tracking, tracking
 
 _LOOK_EVERY_S = 0.25
 _LOOK_AT_CONTAINER_EVERY_S = 1.0
@@ -44,6 +46,17 @@ class Figures:
         return f"{self.requests} requests, {self.bad} failed, {self.response_ms} ms"
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of a release that was good enough; ``tracked`` is what the error tracker said, if it was asked."""
+
+    figures: Figures
+    tracked: str
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (str(self.figures), self.tracked)))
+
+
 def judge(new: Figures, old: Figures, limits: Soak) -> str | None:
     """Say why the new release is too much worse than the old one to keep, or None.
 
@@ -67,13 +80,29 @@ def judge(new: Figures, old: Figures, limits: Soak) -> str | None:
     return None
 
 
-def watch(deployment: Deployment, step: str, for_s: float, baseline: Figures | None) -> Figures:
-    """Watch the new slot for ``for_s`` seconds; return its figures.
+def watch(deployment: Deployment, step: str, for_s: float, baseline: Figures | None) -> Watched:
+    """Watch the new slot for ``for_s`` seconds; return what was seen.
 
     Without a ``baseline`` the old slot, which serves beside it, is compared with.
     Raises ``Failed`` as soon as the new release is worse than the limits allow, is
-    not ready several times in a row, or its container ends.
+    not ready several times in a row, its container ends, or its error tracker has
+    more new issues of it than it may bring.
     """
+    tracked = tracking(deployment, for_s)
+    try:
+        figures = _watch_figures(deployment, step, for_s, baseline, tracked)
+        if tracked is not None:
+            _tell(deployment, step, tracked.finish(lambda: _wait(deployment)))
+            _refuse_issues(deployment, tracked)
+    finally:
+        if tracked is not None:
+            deployment.journal.noted(step, tracker=_redacted(deployment, tracked.facts))
+    return Watched(figures, deployment.redact(str(tracked)) if tracked is not None else "")
+
+
+def _watch_figures(
+    deployment: Deployment, step: str, for_s: float, baseline: Figures | None, tracked: Tracking | None
+) -> Figures:
     slot, limits = deployment.request.slot, deployment.release.soak
     # A slot that was still warm may have been restarted long before this deployment.
     warm = deployment.driver.slots().get(slot) if deployment.request.warm else None
@@ -101,11 +130,39 @@ def watch(deployment: Deployment, step: str, for_s: float, baseline: Figures | N
             reason = judge(figures, baseline or Figures.of(stats[slot.other]), limits)
             if reason is not None:
                 raise _worse(deployment, reason)
+        if tracked is not None:
+            _tell(deployment, step, tracked.step())
+            _refuse_issues(deployment, tracked)
         if clock.monotonic() >= told:
             deployment.journal.progress(step, f"{for_s - elapsed:.0f} s left: {figures}")
             told = clock.monotonic() + _TELL_EVERY_S
         clock.sleep(min(_LOOK_EVERY_S, max(for_s - elapsed, 0)))
     return figures
+
+
+def _wait(deployment: Deployment) -> None:
+    deployment.refuse_cancelled()
+    clock.sleep(_LOOK_EVERY_S)
+
+
+def _tell(deployment: Deployment, step: str, news: str) -> None:
+    if news:
+        deployment.told(step)(news)
+
+
+def _refuse_issues(deployment: Deployment, tracked: Tracking) -> None:
+    reason = tracked.reason
+    if reason is not None:
+        raise Failed(
+            f"{deployment.request.tag.short} brings new errors",
+            why=deployment.redact(reason),
+            hint="traffic went back to the release before; an issue that may stay is resolved or archived in the "
+            "error tracker, and the limit is errors.max_new_issues in fairway.toml",
+        )
+
+
+def _redacted(deployment: Deployment, facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "problem": deployment.redact(facts["problem"])}
 
 
 def _refuse_dead(deployment: Deployment, restarts_before: int) -> None:

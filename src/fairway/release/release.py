@@ -219,6 +219,7 @@ def _release(
         warm_keep_s=config.warm.keep_s,
         env=config.env.rules,
         leftovers=tuple(one.place() for one in config.secrets.leftovers),
+        errors=config.errors.tracker if config.errors is not None else None,
     )
 
 

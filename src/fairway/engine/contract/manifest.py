@@ -25,6 +25,7 @@ from fairway.engine.contract.migrations import (
     migration_path,
 )
 from fairway.engine.contract.names import Digest, PinnedImage, Repository, Tag, project_name
+from fairway.engine.contract.tracker import Tracker
 from fairway.engine.contract.versions import UPGRADE, reading
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Readiness",
     "Release",
     "Soak",
+    "Tracker",
     "Verdict",
     "bundle_path",
     "migration_path",
@@ -132,7 +134,7 @@ class Release:
     ``author`` is the e-mail address that the commit names as its author's, None where it was
     made before releases said that; ``created_by`` is who made the release, in ``ci_run``
     where it was a pipeline. ``leftovers`` are where copies of secrets may still lie in the
-    database.
+    database. ``errors`` is where its errors arrive, None where nobody is to ask for them.
     """
 
     project: str
@@ -156,6 +158,7 @@ class Release:
     warm_keep_s: float
     env: EnvironmentFile
     leftovers: tuple[Leftovers, ...] = ()
+    errors: Tracker | None = None
     format: int = field(default=FORMAT)
 
     def to_bytes(self) -> bytes:
@@ -221,6 +224,7 @@ def _parse_release(document: Any) -> Release:
         leftovers=fields.since(
             "leftovers", lambda: parse_leftovers(fields.objects("leftovers", max_items=MAX_TABLES)), ()
         ),
+        errors=fields.since("errors", lambda: Tracker.parse(fields.object("errors")), None),
     )
     images.end()
     fields.end()
@@ -376,4 +380,6 @@ def _as_json(release: Release) -> dict[str, Any]:
         "warm_keep_s": release.warm_keep_s,
         "env": release.env.as_json(),
         "leftovers": [one.as_json() for one in release.leftovers],
+        # A host that knows nothing of it yet takes a release that does not speak of it.
+        **({"errors": release.errors.as_json()} if release.errors is not None else {}),
     }

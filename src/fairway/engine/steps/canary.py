@@ -38,8 +38,7 @@ class Canary(Step):
             deployment.edge.clear_figures()
             deployment.edge.share(slot, percent)
             deployment.journal.progress(self.name, f"{percent} % of new requests go to {slot.value}")
-            figures = watch(deployment, self.name, soak.canary_s, None)
-            said.append(f"{percent} %: {figures}")
+            said.append(f"{percent} %: {watch(deployment, self.name, soak.canary_s, None)}")
         return "; ".join(said)
 
     def undo(self, deployment: Deployment) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairway.engine.deployment import Action, Deployment
 from fairway.engine.steps.base import Direction, Recovery, Step
+from fairway.engine.tracker.issues import counted
 from fairway.engine.watch import Figures, watch
 
 
@@ -24,11 +25,17 @@ class Soak(Step):
         soak = deployment.release.soak
         return (
             f"watch it for {soak.for_s:g} s: at most {soak.max_error_ratio:.1%} more failures than the release before, "
-            f"answers at most {soak.max_slowdown:g} times as slow"
+            f"answers at most {soak.max_slowdown:g} times as slow{_limit(deployment)}"
         )
 
     def run(self, deployment: Deployment) -> str:
         old = Figures.of(deployment.edge.stats()[deployment.request.old_slot])
         deployment.edge.clear_figures()
-        figures = watch(deployment, self.name, deployment.release.soak.for_s, old)
-        return f"{figures} in {deployment.release.soak.for_s:g} s; before: {old.response_ms} ms"
+        seen = watch(deployment, self.name, deployment.release.soak.for_s, old)
+        said = f"{seen.figures} in {deployment.release.soak.for_s:g} s; before: {old.response_ms} ms"
+        return "; ".join(filter(None, (said, seen.tracked)))
+
+
+def _limit(deployment: Deployment) -> str:
+    errors = deployment.release.errors
+    return f", {counted(errors.max_new_issues)} at most in {errors.url}" if errors is not None else ""
