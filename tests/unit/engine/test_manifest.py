@@ -19,6 +19,7 @@ from fairway.engine.contract.manifest import (
     parse_release,
 )
 from fairway.engine.contract.names import Digest, Repository, Tag
+from fairway.engine.contract.tracker import Service, Tracker
 
 
 def test_a_manifest_is_read_back_as_it_was_written(release: Release) -> None:
@@ -29,7 +30,7 @@ def test_a_manifest_is_read_back_as_it_was_written(release: Release) -> None:
 
 #: What releases did not say in the first version, by the part that says it now.
 _CAME_LATER = {
-    "": ("author", "source", "ci_run", "migrations", "soak", "leftovers"),
+    "": ("author", "source", "ci_run", "migrations", "soak", "leftovers", "errors"),
     "images.app": ("config", "platforms"),
     "images.migrator": ("config", "platforms"),
     "compose": ("database_service",),
@@ -87,6 +88,12 @@ def test_what_a_migration_replaces_is_said_only_where_it_replaces(release: Relea
 
     assert b"replaces" not in made().to_bytes()
     assert parse_release(made("0001", "0001b").to_bytes()).migrations.shipped[0].replaces == ("0001", "0001b")
+
+
+def test_an_error_tracker_is_spoken_of_only_where_there_is_one(release: Release) -> None:
+    tracker = Tracker("https://sentry.io", Service.SENTRY, "acme", "capakraken", "SENTRY_READ_TOKEN", 2)
+    assert b"errors" not in release.to_bytes()  # a host that knows nothing of it yet takes the release
+    assert parse_release(replace(release, errors=tracker).to_bytes()).errors == tracker
 
 
 def test_a_newer_format_is_told_from_a_mistake(release: Release) -> None:

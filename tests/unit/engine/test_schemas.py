@@ -16,6 +16,7 @@ from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.manifest import Migration, MigratorKind, Release, Verdict, parse_release
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.statement import Kind, Statement, parse_statement
+from fairway.engine.contract.tracker import Service, Tracker
 from scripts import schemas
 
 DIGEST = Digest.of(b"one")
@@ -75,6 +76,7 @@ def said(release: Release) -> Release:
             optional=("SMTP_USER",),
             when=(Condition("SMTP_PASSWORD", "SMTP_USER"), Condition("SEED", "MODE", "deterministic")),
         ),
+        errors=Tracker("https://sentry.io", Service.SENTRY, "acme", "capakraken", "SENTRY_READ_TOKEN", 2),
     )
 
 

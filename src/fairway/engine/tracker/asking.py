@@ -5,6 +5,7 @@ A redirect is not followed: the token would go where it leads.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ def ask(tracker: Tracker, path: str, token: str) -> bytes:
                 raise Failed(f"it did not finish its answer within {_WHOLE_S:.0f} s")
     except ssl.SSLCertVerificationError as error:
         raise Failed(f"its certificate is not trusted: {error.verify_message}") from None
-    except TimeoutError:
+    except socket.timeout:  # until Python 3.10 no TimeoutError
         raise Failed(f"it did not answer within {_ONE_WAIT_S:.0f} s") from None
     except OSError as error:
         raise Failed(f"it cannot be reached: {error.strerror or type(error).__name__}") from None

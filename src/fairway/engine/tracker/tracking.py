@@ -49,7 +49,8 @@ class Tracking:
         """Begin a look when one is due and take up what has come; return what is new to tell, if anything."""
         if self._under_way is None and clock.monotonic() >= self._due:
             self._begin()
-        return self._take_up()
+        self._take_up()
+        return self._news()
 
     def finish(self, wait: Callable[[], None]) -> str:
         """Look for the last time, calling ``wait`` while that takes; return what is new to tell."""
@@ -98,27 +99,24 @@ class Tracking:
             wait()
         self._take_up(still="it did not answer in time")
 
-    def _take_up(self, still: str = "") -> str:
-        if self._under_way is not None and (still or not self._under_way.is_alive()):
-            self._under_way = None
-            found = self._found.pop() if self._found else Look(problem=still)
-            if found.problem and self._last is not None:
-                # What was found stays found while nobody answers.
-                found = Look(self._last.issues, found.problem)
-            self._last = found
-            self.answered += not found.problem
-        return self._news()
+    def _take_up(self, still: str = "") -> None:
+        if self._under_way is None or (self._under_way.is_alive() and not still):
+            return
+        self._under_way = None
+        found = self._found.pop() if self._found else Look(problem=still)
+        if found.problem and self._last is not None:
+            # What was found stays found while nobody answers.
+            found = Look(self._last.issues, found.problem)
+        self._last = found
+        self.answered += not found.problem
 
     def _news(self) -> str:
         if self._last is None:
             return ""
-        issues = self._last.issues
-        said = f"the error tracker cannot be asked: {self._last.problem}" if self._last.problem else ""
-        said = said or (f"the error tracker has {counted(len(issues))}" if issues or not self._said else "")
-        if not said or said == self._said:
-            return ""
-        self._said = said
-        return said
+        before, self._said = self._said, f"the error tracker has {counted(len(self._last.issues))}"
+        if self._last.problem:
+            self._said = f"the error tracker cannot be asked: {self._last.problem}"
+        return self._said if self._said != before else ""
 
 
 def tracking(deployment: Deployment, for_s: float) -> Tracking | None:
