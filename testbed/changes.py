@@ -138,6 +138,15 @@ def fails_for_visitors(work: Workspace) -> str:
     return work.commit("Answer with 500")
 
 
+def logs_errors(work: Workspace) -> str:
+    """Log an error with every answer that is otherwise as good as before. Returns the commit."""
+    answer = '    settings = services(request).settings\n    return JSONResponse({"status"'
+    logging = '    try:\n        {}["forecast"]\n    except KeyError:\n        logging.exception("no forecast")\n'
+    work.edit("capakraken/web/api.py", answer, answer.replace("    return", logging + "    return"))
+    work.edit("capakraken/web/api.py", "import contextlib\n", "import contextlib\nimport logging\n")
+    return work.commit("Look for a forecast")
+
+
 def slow_migration(work: Workspace, seconds: int, after: str = "0005") -> str:
     """Ship a migration that takes its time and then adds a table. Returns the commit."""
     _migrate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from capakraken.errors import report_errors
 from capakraken.settings import SettingsError, read_settings
 
 
@@ -18,6 +19,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"capakraken: {error}", file=sys.stderr)
         return 2
+    report_errors(settings)
     if sys.argv[1] == "migrate":
         from capakraken.migrate import migrate
 

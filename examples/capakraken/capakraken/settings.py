@@ -25,6 +25,7 @@ class Settings:
     session_secret: str = field(repr=False)
     admin_email: str | None
     admin_password: str | None = field(repr=False)
+    sentry_dsn: str | None = field(repr=False)
     release: str
     slot: str
     port: int
@@ -66,6 +67,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         session_secret=secret,
         admin_email=environ.get("ADMIN_EMAIL") or None,
         admin_password=environ.get("ADMIN_PASSWORD") or None,
+        sentry_dsn=environ.get("SENTRY_DSN") or None,
         release=environ.get("FAIRWAY_RELEASE") or "unknown",
         slot=environ.get("FAIRWAY_SLOT") or "none",
         port=int(environ.get("PORT") or 3000),
