@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,16 +66,20 @@ def _tracked(work: Workspace, environment: str) -> dict[str, Any]:
 def test_a_tracker_that_cannot_be_asked_sends_nothing_back_and_is_on_the_record(
     work: Workspace, tracker: Tracker
 ) -> None:
-    good = release(work)
+    told = {"SENTRY_AUTH_TOKEN": tracker.token}
+    good = str(json.loads(work.fairway("release", "--json", env=told).stdout)["tag"])
+    assert [one["version"] for one in tracker.releases] == [good]
     tracker.status = 503
-    done = work.fairway("deploy", "staging", good)
+    done = work.fairway("deploy", "staging", good, env=told)
     tracker.status = 200
+    assert "not told: the error tracker (answered 503" in done.stderr
     assert "the error tracker cannot be asked: it answered 503" in done.stderr
     assert serving(work, "staging") == good
     assert _tracked(work, "staging")["answered"] == 0
     assert _tracked(work, "staging")["problem"] == "it answered 503"
 
-    done = work.fairway("promote", good, "--to", "production")
+    done = work.fairway("promote", good, "--to", "production", env=told)
+    assert [(version, deploy["environment"]) for version, deploy in tracker.deploys] == [(good, "production")]
     assert "no new issues in" in done.stderr
     assert (_tracked(work, "production")["new_issues"], _tracked(work, "production")["problem"]) == (0, "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from fairway.announce import github, traces
+from fairway.announce import github, sentry, traces
 from fairway.announce.model import Announcer
 from fairway.announce.telling import Announcements
 from fairway.config import Config, Environment
@@ -18,6 +18,7 @@ Maker = Callable[[Mapping[str, str], Config], Announcer | None]
 #: The modules of these are imported by every deployment: they import nothing heavy by themselves.
 MAKERS: tuple[tuple[str, Maker], ...] = (
     ("GitHub", github.from_environ),
+    ("the error tracker", sentry.from_environ),
     ("traces", traces.from_environ),
 )
 

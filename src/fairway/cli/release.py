@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fairway.cli.output import JsonOption
-from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.errors import FairwayError, Invalid
 
 if TYPE_CHECKING:
+    from fairway.cli.progress import Progress
+    from fairway.config import Config
+    from fairway.engine.contract.manifest import Release
     from fairway.release import RebuildCheck
 
 
@@ -60,10 +64,13 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
     from fairway.config import load
     from fairway.release import ReleaseOutcome, make_release
 
+    config = load()
     with Progress() as progress:
-        result = make_release(load(), allow_dirty=allow_dirty, reporter=progress)
-    made = result.named.release
-    existing = result.outcome is ReleaseOutcome.EXISTING
+        result = make_release(config, allow_dirty=allow_dirty, reporter=progress)
+        made = result.named.release
+        existing = result.outcome is ReleaseOutcome.EXISTING
+        if not existing:
+            _announce(config, made, progress)
     summary.add(summary.released(made, result.named.name, existing=existing))
     if as_json:
         print_json(
@@ -87,6 +94,19 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
         ],
     )
     print(f"{'released before' if existing else 'released'}: {made.tag}")
+
+
+def _announce(config: Config, made: Release, progress: Progress) -> None:
+    """Tell the error tracker of the release, where there is one; that it could not be told is a notice."""
+    from fairway.announce.sentry import from_environ
+
+    try:
+        sentry = from_environ(os.environ, config)
+        if sentry is not None:
+            sentry.released(made)
+    except FairwayError as error:
+        why = f" ({' '.join(error.why.split())})" if error.why else ""
+        progress.notice(f"the error tracker was not told of the release: {error.what}{why}")
 
 
 def _build(*, as_json: bool) -> None:
