@@ -18,6 +18,7 @@ from fairway.config.load import check, find, parse
 from fairway.config.models import CiStage, Config, EnvCondition
 from fairway.config.requires import refuse_other_version, suggested
 from fairway.engine.contract.errors import Invalid
+from fairway.engine.contract.tracker import Service, Tracker
 
 MINIMAL = """
 project = "capakraken"
@@ -203,6 +204,32 @@ def test_all_problems_are_shown_at_once() -> None:
 )
 def test_a_site_that_could_not_be_served_is_refused(site: str, sentence: str) -> None:
     assert sentence in refused(f"{MINIMAL}[environments.staging.site]\n{site}\n")
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        ("max_new_issues = 1", "errors.max_new_issues: needs token_key"),
+        ('token_key = "T"', "errors.token_key: nothing is asked unless a release is watched"),
+        ('token_key = "sntrys_eyJ-x"', "errors.token_key: must be a variable's name"),
+        ('service = "bugsnag"', "errors.service: "),
+        ('url = "http://sentry.example.com"', "errors.url: the token for the error tracker would be sent in the clear"),
+        ('url = "https://sentry.io/"', "errors.url: not the address of an error tracker"),
+    ],
+)
+def test_an_error_tracker_that_could_not_be_asked_is_refused(errors: str, sentence: str) -> None:
+    table = f'[errors]\norganization = "acme"\nproject = "capakraken"\n{errors}\n'
+    assert sentence in refused(MINIMAL + table)
+
+
+def test_an_error_tracker_without_a_token_is_announced_to_and_not_asked() -> None:
+    table = '[errors]\norganization = "acme"\nproject = "capakraken"\n'
+    errors = parse(MINIMAL + table).errors
+    assert errors is not None
+    assert errors.tracker is None
+    asked = parse(MINIMAL + table + 'token_key = "T"\n[soak]\ncanary = [5]\n').errors
+    assert asked is not None
+    assert asked.tracker == Tracker("https://sentry.io", Service.SENTRY, "acme", "capakraken", "T", 0)
 
 
 @pytest.mark.parametrize(
