@@ -114,6 +114,21 @@ def test_a_release_that_brings_new_errors_goes_back_by_itself(
     assert status(work, "production")["drift"] == []
 
 
+def test_doctor_says_whether_the_tracker_can_be_asked(work: Workspace, tracker: Tracker) -> None:
+    def found() -> tuple[bool, str]:
+        places = json.loads(work.fairway("doctor", "production", "--json", check=False).stdout)
+        return next(
+            (one["ok"], one["found"]) for checks in places.values() for one in checks if one["name"] == "error tracker"
+        )
+
+    assert found() == (True, "no new issues of what serves")
+    tracker.status = 401
+    ok, said = found()
+    tracker.status = 200
+    assert not ok
+    assert "the token in TRACKER_TOKEN must be allowed to read issues" in said
+
+
 def test_the_token_is_nowhere_but_in_the_environment_file(work: Workspace, tracker: Tracker) -> None:
     for environment in ("staging", "production"):
         written = _everything_written(work, environment)

@@ -14,11 +14,13 @@ from fairway.engine import clock, docker
 from fairway.engine.contract.checks import Check, run_checks
 from fairway.engine.contract.environment import EnvironmentFile
 from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.manifest import Release
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_settings
 from fairway.engine.hostconfig import read_host_config
 from fairway.engine.layout import Layout
 from fairway.engine.process import run
+from fairway.engine.state import read_state
 
 # The first with a `!override` that replaces a list, which an encrypted environment file needs.
 MIN_COMPOSE = (2, 24, 4)
@@ -27,6 +29,7 @@ MIN_FREE_BYTES = 1024 * 1024 * 1024
 
 def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentFile) -> list[dict[str, Any]]:
     """Run every check; return for each its name, whether it holds, what was found, and what to do."""
+    serving = _serving(layout)
     checks: list[tuple[str, Check]] = [
         ("python3", _python),
         ("docker", lambda: _docker(layout)),
@@ -39,6 +42,7 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         ("edge", lambda: _edge(layout)),
         ("recovery at boot", lambda: _recovery(layout)),
         *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
+        *((("error tracker", lambda: _error_tracker(layout, serving)),) if serving and serving.errors else ()),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -142,6 +146,32 @@ def _metrics(layout: Layout) -> str:
             f"--collector.textfile.directory={directory}",
         )
     return f"written to {directory} each minute"
+
+
+def _serving(layout: Layout) -> Release | None:
+    from fairway.engine.releases import load_release
+
+    try:
+        active = read_state(layout.state).active
+        return load_release(layout, active.tag).release if active is not None else None
+    except (FairwayError, OSError):
+        return None  # said by status
+
+
+def _error_tracker(layout: Layout, release: Release) -> str:
+    from fairway.engine.tracker.issues import Subject, counted
+    from fairway.engine.tracker.tracking import look_once
+
+    assert release.errors is not None
+    settings = read_settings(layout, release.env)
+    subject = Subject(str(release.tag), read_host_config(layout.host_config).environment, release.created_at)
+    seen = look_once(release.errors, subject, settings, release.env.file)
+    if seen.problem:
+        raise Failed(
+            f"it cannot be asked: {seen.problem}",
+            hint="a release is not sent back for new errors while that is so; see errors in fairway.toml",
+        )
+    return f"{counted(len(seen.issues))} of what serves"
 
 
 def _edge(layout: Layout) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fairway.engine.deployment import Action, Deployment
 from fairway.engine.steps.base import Direction, Recovery, Step
-from fairway.engine.tracker.issues import counted
 from fairway.engine.watch import Figures, watch
 
 
@@ -38,4 +37,4 @@ class Soak(Step):
 
 def _limit(deployment: Deployment) -> str:
     errors = deployment.release.errors
-    return f", {counted(errors.max_new_issues)} at most in {errors.url}" if errors is not None else ""
+    return f", at most {errors.max_new_issues} new issues in {errors.url}" if errors is not None else ""

@@ -6,6 +6,7 @@ A tracker that does not answer never sends a release back, and is never passed o
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -134,16 +135,19 @@ def tracking(deployment: Deployment, for_s: float) -> Tracking | None:
         made_at=deployment.release.created_at,
     )
 
-    def look() -> Look:
-        try:
-            token = settings.get(tracker.token_key)
-            if not token:
-                return Look(problem=f"{deployment.release.env.file} has no value for {tracker.token_key}")
-            content = asking.ask(tracker, question(tracker, subject), token)
-            return Look(issues=read_issues(tracker, subject, content))
-        except FairwayError as error:
-            return Look(problem=error.what)
-        except Exception as error:  # a thread's own end would be silent
-            return Look(problem=f"the look failed: {type(error).__name__}")
+    env_file = deployment.release.env.file
+    return Tracking(tracker, lambda: look_once(tracker, subject, settings, env_file), for_s)
 
-    return Tracking(tracker, look, for_s)
+
+def look_once(tracker: Tracker, subject: Subject, settings: Mapping[str, str], env_file: str) -> Look:
+    """Ask with the token of these settings. Raises nothing: what stood in the way is a part of what was seen."""
+    try:
+        token = settings.get(tracker.token_key)
+        if not token:
+            return Look(problem=f"{env_file} has no value for {tracker.token_key}")
+        content = asking.ask(tracker, question(tracker, subject), token)
+        return Look(issues=read_issues(tracker, subject, content))
+    except FairwayError as error:
+        return Look(problem=error.what)
+    except Exception as error:  # a thread's own end would be silent
+        return Look(problem=f"the look failed: {type(error).__name__}")
