@@ -230,7 +230,7 @@ def _tracker() -> Schema:
             "organization": slug,
             "project": slug,
             "token_key": _matching(environment.KEY, "The key of the host's environment file that holds the token."),
-            "max_new_issues": _integer(0, tracker.MAX_ISSUES, "More than these send a release back."),
+            "max_new_issues": _integer(0, tracker.MAX_NEW_ISSUES, "More than these send a release back."),
         },
         "The error tracker that is asked while the release is watched; absent, none is.",
     )

@@ -36,7 +36,8 @@ def work(bed: Testbed, tracker: Tracker, bugsink: Bugsink) -> Iterator[Workspace
     """A good release on both hosts; staging's errors go to Bugsink, production's to the tracker that is asked."""
     made = Workspace(bed, project="t-errors", port=19_880)
     made.configure(
-        soak={"for_s": 4},
+        # How fast it answers is another test's.
+        soak={"for_s": 4, "max_slowdown": 1000},
         errors={
             "url": tracker.url,
             "organization": ORGANIZATION,

@@ -18,6 +18,7 @@ Maker = Callable[[Mapping[str, str], Config], Announcer | None]
 #: The modules of these are imported by every deployment: they import nothing heavy by themselves.
 MAKERS: tuple[tuple[str, Maker], ...] = (
     ("GitHub", github.from_environ),
+    ("the error tracker", sentry.from_environ),
     ("traces", traces.from_environ),
     ("the error tracker", sentry.from_environ),
 )

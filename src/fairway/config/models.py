@@ -59,7 +59,7 @@ from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.leftovers import MAX_NAMES, MAX_TABLES, Leftovers, shape_problem
 from fairway.engine.contract.manifest import MigratorKind
 from fairway.engine.contract.names import Repository
-from fairway.engine.contract.tracker import MAX_ISSUES, SENTRY_URL, Service, Tracker
+from fairway.engine.contract.tracker import MAX_NEW_ISSUES, SENTRY_URL, Service, Tracker
 
 
 class Images(Table):
@@ -144,7 +144,7 @@ class Errors(Table):
     organization: TrackerSlug
     project: TrackerSlug
     token_key: VariableName | None = None
-    max_new_issues: int = Field(default=0, ge=0, le=MAX_ISSUES)
+    max_new_issues: int = Field(default=0, ge=0, le=MAX_NEW_ISSUES)
 
     @property
     def tracker(self) -> Tracker | None:

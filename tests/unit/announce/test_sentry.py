@@ -15,8 +15,8 @@ from fairway.announce.sentry import Sentry, from_environ
 from fairway.config import Config
 from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.contract.manifest import Release
+from testbed.announced import Received, serve
 from tests.unit.announce.records import COMMIT, TAG, deployment, ended
-from tests.unit.announce.services import Received, serve
 from tests.unit.engine.conftest import release  # noqa: F401 - a fixture
 
 TOKEN = "sntrys_" + "c2Vj" * 12

@@ -13,7 +13,8 @@ from fairway.engine.contract.environment import KEY
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import Fields
 
-MAX_ISSUES = 1000
+#: A service lists so many issues without being asked for more of them, and some to spare.
+MAX_NEW_ISSUES = 40
 SENTRY_URL = "https://sentry.io"
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,253}(?:/[A-Za-z0-9._~/-]{0,200})?")
@@ -54,7 +55,7 @@ class Tracker:
             organization=fields.parsed("organization", slug),
             project=fields.parsed("project", slug),
             token_key=fields.matching("token_key", KEY, "a variable's name"),
-            max_new_issues=fields.integer("max_new_issues", maximum=MAX_ISSUES),
+            max_new_issues=fields.integer("max_new_issues", maximum=MAX_NEW_ISSUES),
         )
         fields.end()
         return tracker

@@ -15,8 +15,9 @@ from urllib.parse import urlencode, urlsplit
 
 from fairway.engine.contract.errors import Invalid
 from fairway.engine.contract.fields import parse_json
-from fairway.engine.contract.tracker import MAX_ISSUES, Service, Tracker
+from fairway.engine.contract.tracker import Service, Tracker
 
+_MAX_ISSUES = 1000
 _SHOWN = 5
 _TITLE_LENGTH = 120
 # A release's or an environment's name that needs no quoting in a query, whoever reads it.
@@ -57,16 +58,14 @@ def question(tracker: Tracker, subject: Subject) -> str:
     for name in (subject.release, subject.environment):
         if not _PLAIN.fullmatch(name):
             raise Invalid(f"the application calls itself {name[:60]!r}, which no query can name")
-    key = "firstRelease" if tracker.service is Service.SENTRY else "release"
-    query = urlencode(
-        {
-            "query": f'is:unresolved {key}:"{subject.release}"',
-            "environment": subject.environment,
-            "statsPeriod": "",
-        }
-    )
+    if tracker.service is Service.SENTRY:
+        query = {"query": f'is:unresolved firstRelease:"{subject.release}"', "statsPeriod": ""}
+    else:
+        # The new ones first, as only so many are listed.
+        query = {"query": f'is:unresolved release:"{subject.release}"', "sort": "-first_seen"}
+    asked = urlencode({**query, "environment": subject.environment})
     path = urlsplit(tracker.url).path
-    return f"{path}/api/0/projects/{tracker.organization}/{tracker.project}/issues/?{query}"
+    return f"{path}/api/0/projects/{tracker.organization}/{tracker.project}/issues/?{asked}"
 
 
 def read_issues(tracker: Tracker, subject: Subject, content: bytes) -> tuple[Issue, ...]:
@@ -76,7 +75,7 @@ def read_issues(tracker: Tracker, subject: Subject, content: bytes) -> tuple[Iss
     release first, and, where it does not say, one first seen since the release was made.
     """
     document = parse_json(content, "the error tracker's answer")
-    if not isinstance(document, list) or len(document) > MAX_ISSUES:
+    if not isinstance(document, list) or len(document) > _MAX_ISSUES:
         raise Invalid("the error tracker's answer is no list of issues")
     return tuple(_issues(tracker, subject, document))
 

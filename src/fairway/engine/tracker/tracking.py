@@ -5,9 +5,9 @@ A tracker that does not answer never sends a release back, and is never passed o
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, Callable
 
 from fairway.engine import clock
@@ -39,7 +39,7 @@ class Tracking:
         self._look = look
         self._every_s = min(max(for_s / _LOOKS, _OFTEN_S), _SELDOM_S)
         self._due = clock.monotonic()
-        self._under_way: threading.Thread | None = None
+        self._under_way: Thread | None = None
         self._found: list[Look] = []
         self._last: Look | None = None
         self._said = ""
@@ -92,7 +92,7 @@ class Tracking:
     def _begin(self) -> None:
         self.looks += 1
         self._due = clock.monotonic() + self._every_s
-        self._under_way = threading.Thread(target=lambda: self._found.append(self._look()), daemon=True)
+        self._under_way = Thread(target=lambda: self._found.append(self._look()), daemon=True)
         self._under_way.start()
 
     def _await(self, deadline: float, wait: Callable[[], None]) -> None:
