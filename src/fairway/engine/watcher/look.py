@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Callable
 
 from fairway.engine import clock
-from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.watcher.asking import Asker, ask
@@ -43,13 +43,19 @@ class Seen:
 
 
 def run_look(layout: Layout, host: HostConfig) -> None:
-    """Look once, as the timer asks for; another look that still goes on is left alone."""
-    with _alone(layout) as free:
-        if not free:
-            print("another look is going on", file=sys.stderr)
-            return
-        look(layout, host)
-    # The merger: whoever tells people is started here, with spawn_teller(layout). It reads changes.jsonl.
+    """Look once, as the timer asks for; another look that still goes on is left alone.
+
+    Raises ``Failed`` when the disk does not take what was seen: the next look then tells it.
+    """
+    try:
+        with _alone(layout) as free:
+            if not free:
+                print("another look is going on", file=sys.stderr)
+                return
+            look(layout, host)
+    except OSError as error:
+        raise Failed(f"what was seen cannot be written to {layout.watch}", why=str(error)) from None
+    # Whoever tells people is started here: the look is over, and what has changed is in changes.jsonl.
 
 
 def look(
@@ -69,7 +75,7 @@ def look(
     watched = {door.environment for door in host.watch}
     memory = replace(memory, doors={name: one for name, one in memory.doors.items() if name in watched})
     memory.write(layout.watch_memory)
-    if host.environment in watched:
+    if host.environment in {door.environment for door in due}:
         memory = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
         memory.write(layout.watch_memory)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fairway.config import Environment, Host
-from fairway.engine.groundwork.wish import Tls
 
 _TEXTS = Path(__file__).parent / "texts"
 #: Where node_exporter and the blackbox exporter listen unless told otherwise.
@@ -35,7 +34,7 @@ def scrape(environments: Iterable[Environment], ready_path: str) -> str:
     """Return the part of Prometheus' configuration that has it ask these environments.
 
     A host is asked by the name that it is deployed to by; one that is this machine is
-    ``localhost``. A site is asked from outside, through its front door.
+    ``localhost``. A site, or another address, is asked from outside, through its front door.
     """
     from ruamel.yaml import YAML
 
@@ -46,14 +45,14 @@ def scrape(environments: Iterable[Environment], ready_path: str) -> str:
         jobs.append({"job_name": "node", "static_configs": [{"targets": nodes}]})
     fronts = [
         {
-            "targets": [f"{one.site.url}{ready_path}"],
+            "targets": [f"{one.url.rstrip('/')}{ready_path}"],
             "labels": {
                 "environment": one.name,
-                "__param_module": "fairway_ready" if one.site.tls is not Tls.NONE else "fairway_ready_plain",
+                "__param_module": "fairway_ready" if one.url.startswith("https:") else "fairway_ready_plain",
             },
         }
         for one in known
-        if one.site is not None
+        if one.url is not None
     ]
     if fronts:
         jobs.append(
