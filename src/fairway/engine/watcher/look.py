@@ -71,13 +71,15 @@ def look(
     memory = recall(layout.watch_memory).following(changes.newest_first())
     due = [door for door in host.watch if _due(door, memory.door(door))]
     for door, seen in zip(due, _ask_all(layout, host, due, memory, asker, sleep)):
-        memory = _note_door(layout, host, memory, changes, door, seen)
+        if seen is not None:
+            memory = _note_door(layout, host, memory, changes, door, seen)
     watched = {door.environment for door in host.watch}
     memory = replace(memory, doors={name: one for name, one in memory.doors.items() if name in watched})
     memory.write(layout.watch_memory)
     if host.environment in {door.environment for door in due}:
-        memory = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
-        memory.write(layout.watch_memory)
+        noted = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
+        if noted != memory:
+            noted.write(layout.watch_memory)
 
 
 def _due(door: Door, known: Known) -> bool:
@@ -94,8 +96,8 @@ def _ask_all(
     memory: Memory,
     asker: Asker,
     sleep: Callable[[float], None],
-) -> list[Seen]:
-    """Ask all doors at the same time: one that is down takes its time."""
+) -> list[Seen | None]:
+    """Ask all doors at the same time: one that is down takes its time. None is for what broke the asking itself."""
     seen: list[Seen | None] = [None] * len(doors)
 
     def visit(place: int, door: Door) -> None:
@@ -107,7 +109,7 @@ def _ask_all(
         thread.start()
     for thread in threads:
         thread.join()
-    return [one for one in seen if one is not None]
+    return seen
 
 
 def _visit(target: str, before: State, asker: Asker, sleep: Callable[[float], None]) -> Seen:
