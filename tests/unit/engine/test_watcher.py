@@ -191,6 +191,21 @@ def test_another_environment_s_door_is_looked_at_from_here(layout: Layout, time:
     )
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_breaks_the_asking_at_one_door_says_nothing_of_another(layout: Layout, time: Clock) -> None:
+    layout.watch.mkdir()
+    other = Door("other", "https://other.example.com", "/")
+
+    def asker(target: str) -> Answer:
+        if target == URL + OWN.path:
+            raise RuntimeError
+        return GOOD
+
+    host = replace(HOST, watch=(OWN, other))
+    look(layout, host, asker=asker, differences=lambda *_: (), sleep=time.wait)
+    assert [door["state"] for door in describe_uptime(layout, host, lambda: None) or []] == ["unknown", "up"]
+
+
 def test_a_door_is_asked_as_often_as_it_is_to_be(layout: Layout, time: Clock) -> None:
     watched = Watched(layout, time, replace(HOST, watch=(replace(OWN, interval_s=180),)))
     watched.drift = ("the worker is gone",)
