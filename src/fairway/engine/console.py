@@ -80,6 +80,8 @@ class Console:
                 print(f"go back to: {row['tag']} ({cost})")
             for line in found["drift"]:
                 print(f"drift: {line}")
+            for door in found["uptime"] or ():
+                print(f"front door {door['url']}: {door['state']}{': ' if door['why'] else ''}{door['why']}")
         if found["drift"]:
             sys.exit(1)
 

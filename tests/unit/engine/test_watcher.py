@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairway.engine import clock, doctor, unit
-from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
 from fairway.engine.layout import Layout
@@ -30,6 +31,7 @@ from fairway.engine.watcher.look import look, run_look
 from fairway.engine.watcher.memory import Memory
 from fairway.engine.watcher.minutes import KEPT_DAYS, Minutes
 from fairway.engine.watcher.telling import describe_uptime, outages
+from testbed import certificates
 
 NOON = datetime(2026, 6, 30, 12, 0, 5, tzinfo=UTC)
 URL = "https://www.example.com"
@@ -189,10 +191,27 @@ def test_another_environment_s_door_is_looked_at_from_here(layout: Layout, time:
     )
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_breaks_the_asking_at_one_door_says_nothing_of_another(layout: Layout, time: Clock) -> None:
+    layout.watch.mkdir()
+    other = Door("other", "https://other.example.com", "/")
+
+    def asker(target: str) -> Answer:
+        if target == URL + OWN.path:
+            raise RuntimeError
+        return GOOD
+
+    host = replace(HOST, watch=(OWN, other))
+    look(layout, host, asker=asker, differences=lambda *_: (), sleep=time.wait)
+    assert [door["state"] for door in describe_uptime(layout, host, lambda: None) or []] == ["unknown", "up"]
+
+
 def test_a_door_is_asked_as_often_as_it_is_to_be(layout: Layout, time: Clock) -> None:
     watched = Watched(layout, time, replace(HOST, watch=(replace(OWN, interval_s=180),)))
+    watched.drift = ("the worker is gone",)
     asked = [bool(watched.look(*answers)) for answers in ([GOOD], [], [], [GOOD], [])]
     assert asked == [True, False, False, True, False]
+    assert watched.kinds() == ["drift"]
 
 
 def test_a_new_address_is_another_door(watched: Watched) -> None:
@@ -281,6 +300,23 @@ def test_a_look_that_is_killed_loses_itself_alone(watched: Watched, monkeypatch:
     watched.look(*([BAD] if at == "memory" else [BAD, BAD, BAD]))
     watched.look(GOOD, GOOD)
     assert watched.kinds() == ["down", "up"]
+
+
+def test_a_disk_that_takes_nothing_has_the_next_look_tell_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.look(GOOD)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Changes, "append", refuse)
+        patch.setattr(looking, "look", lambda *_: watched.look(BAD, BAD, BAD))
+        with pytest.raises(Failed, match="cannot be written") as caught:
+            run_look(watched.layout, HOST)
+    assert "No space left" in caught.value.why
+    watched.time.wait(60)
+    watched.look(BAD, BAD, BAD)
+    assert watched.kinds() == ["down"]
 
 
 def test_two_looks_never_go_on_at_once(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,3 +484,25 @@ def test_what_cannot_be_asked_is_said_in_words(site: str) -> None:
     assert ask("http://127.0.0.1:1/", 1).why == "connection refused"
     assert ask(site.replace("http:", "https:"), 1).why == "it speaks no TLS that is understood here"
     assert ask("http://no-such-host.invalid/", 3).why in ("its name cannot be resolved", "no answer within 3 s")
+
+
+def test_a_certificate_is_held_against_the_system_s_own_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates.make(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "registry.crt", tmp_path / "registry.key")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Application) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        monkeypatch.setattr(server, "handle_error", lambda *_: None)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        port = server.server_address[1]
+        unknown = ask(f"https://127.0.0.1:{port}/ready", 5)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+        known, other = (ask(f"https://{name}:{port}/ready", 5) for name in ("127.0.0.1", "localhost"))
+        server.shutdown()
+        thread.join()
+    assert unknown.why == "its certificate is not good: unable to get local issuer certificate"
+    assert known == GOOD
+    assert other.why.startswith("its certificate is not good: Hostname mismatch")

@@ -128,6 +128,7 @@ certificate_key = "/k.pem"
 hosts = ["deploy@other.example.com"]
 deploy_path = "/opt/shop"
 port = 3000
+url = "http://other.example.com:8080/shop/"
 """
 
 
@@ -142,9 +143,12 @@ def environments(tmp_path: Path) -> list[Environment]:
 def test_hosts_that_write_figures_are_asked_and_sites_from_outside(environments: list[Environment]) -> None:
     node, front = YAML(typ="safe").load(scrape(environments, "/api/ready"))["scrape_configs"]
     assert node["static_configs"] == [{"targets": ["localhost:9100", "www.example.com:9100"]}]
-    (site,) = front["static_configs"]
-    assert site["targets"] == ["https://www.example.com/api/ready"]
-    assert site["labels"]["__param_module"] in YAML(typ="safe").load(blackbox())["modules"]
+    asked = {one["targets"][0]: one["labels"]["__param_module"] for one in front["static_configs"]}
+    assert asked == {
+        "https://www.example.com/api/ready": "fairway_ready",
+        "http://other.example.com:8080/shop/api/ready": "fairway_ready_plain",
+    }
+    assert set(asked.values()) <= set(YAML(typ="safe").load(blackbox())["modules"])
 
 
 def test_prometheus_takes_the_configuration(environments: list[Environment], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Callable
 
 from fairway.engine import clock
-from fairway.engine.contract.errors import FairwayError
+from fairway.engine.contract.errors import Failed, FairwayError
 from fairway.engine.hostconfig import HostConfig
 from fairway.engine.layout import Layout
 from fairway.engine.notifications.spawning import spawn_teller
@@ -44,12 +44,18 @@ class Seen:
 
 
 def run_look(layout: Layout, host: HostConfig) -> None:
-    """Look once, as the timer asks for; another look that still goes on is left alone."""
-    with _alone(layout) as free:
-        if not free:
-            print("another look is going on", file=sys.stderr)
-            return
-        look(layout, host)
+    """Look once, as the timer asks for; another look that still goes on is left alone.
+
+    Raises ``Failed`` when the disk does not take what was seen: the next look then tells it.
+    """
+    try:
+        with _alone(layout) as free:
+            if not free:
+                print("another look is going on", file=sys.stderr)
+                return
+            look(layout, host)
+    except OSError as error:
+        raise Failed(f"what was seen cannot be written to {layout.watch}", why=str(error)) from None
     # Each minute, too, for what could not be told before.
     spawn_teller(layout)
 
@@ -67,13 +73,15 @@ def look(
     memory = recall(layout.watch_memory).following(changes.newest_first())
     due = [door for door in host.watch if _due(door, memory.door(door))]
     for door, seen in zip(due, _ask_all(layout, host, due, memory, asker, sleep)):
-        memory = _note_door(layout, host, memory, changes, door, seen)
+        if seen is not None:
+            memory = _note_door(layout, host, memory, changes, door, seen)
     watched = {door.environment for door in host.watch}
     memory = replace(memory, doors={name: one for name, one in memory.doors.items() if name in watched})
     memory.write(layout.watch_memory)
-    if host.environment in watched:
-        memory = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
-        memory.write(layout.watch_memory)
+    if host.environment in {door.environment for door in due}:
+        noted = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
+        if noted != memory:
+            noted.write(layout.watch_memory)
 
 
 def _due(door: Door, known: Known) -> bool:
@@ -90,8 +98,8 @@ def _ask_all(
     memory: Memory,
     asker: Asker,
     sleep: Callable[[float], None],
-) -> list[Seen]:
-    """Ask all doors at the same time: one that is down takes its time."""
+) -> list[Seen | None]:
+    """Ask all doors at the same time: one that is down takes its time. None is for what broke the asking itself."""
     seen: list[Seen | None] = [None] * len(doors)
 
     def visit(place: int, door: Door) -> None:
@@ -103,7 +111,7 @@ def _ask_all(
         thread.start()
     for thread in threads:
         thread.join()
-    return [one for one in seen if one is not None]
+    return seen
 
 
 def _visit(target: str, before: State, asker: Asker, sleep: Callable[[float], None]) -> Seen:

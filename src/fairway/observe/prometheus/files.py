@@ -36,14 +36,16 @@ def scrape(environments: Iterable[Environment], ready_path: str) -> str:
     """Return the part of Prometheus' configuration that has it ask these environments.
 
     A host is asked by the name that it is deployed to by; one that is this machine is
-    ``localhost``. A site is asked from outside, through its front door.
+    ``localhost``. A site, or another address, is asked from outside, through its front door.
     """
     known = tuple(environments)
     nodes = sorted({node_address(host) for one in known for host in one.hosts if one.textfile})
     jobs: list[dict[str, Any]] = []
     if nodes:
         jobs.append(node_job([{"targets": nodes}]))
-    fronts = [front_door(f"{one.site.url}{ready_path}", environment=one.name) for one in known if one.site is not None]
+    fronts = [
+        front_door(f"{one.url.rstrip('/')}{ready_path}", environment=one.name) for one in known if one.url is not None
+    ]
     if fronts:
         jobs.append(blackbox_job(fronts, BLACKBOX))
     return as_yaml({"rule_files": ["fairway-rules.yml"], "scrape_configs": jobs})
