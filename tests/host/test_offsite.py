@@ -15,6 +15,7 @@ from testbed.bed import Testbed
 from testbed.host import Host
 from testbed.workspace import FAIRWAY, Workspace
 from tests.host.asking import sql, status
+from tests.host.receiving import Receiver
 
 REPOSITORY = "/home/deploy/copies"
 PASSWORD = "correct-horse-battery-staple"
@@ -196,6 +197,8 @@ def test_timers_do_it_all_as_the_deploy_user_and_go_when_nothing_is_scheduled(
     systemd.sh("install -d /etc/fairway; install -d -o deploy -g deploy /srv/copies")
     systemd.put(f"/etc/fairway/{work.project}-staging-drill.key", key, mode=0o600)
     systemd.put("/etc/sudoers.d/fairway", "deploy ALL=(root) NOPASSWD: /usr/bin/python3 -I /opt/*\n", mode=0o440)
+    receiver = Receiver(systemd.address)
+    work.configure(notifications=[{"url_key": "OPS_URL"}])
     _configure(
         work,
         schedule="daily",
@@ -204,7 +207,7 @@ def test_timers_do_it_all_as_the_deploy_user_and_go_when_nothing_is_scheduled(
         offsite="/srv/copies",
         offsite_password="RESTIC_PASSWORD",
     )
-    work.prepare_host("staging", {"RESTIC_PASSWORD": PASSWORD})
+    work.prepare_host("staging", {"RESTIC_PASSWORD": PASSWORD, "OPS_URL": receiver.url})
     work.fairway("bootstrap", "staging")
     base = f"fairway-{work.project}-staging"
     units = [f"{base}-{what}.{kind}" for what in ("backup", "drill") for kind in ("timer", "service")]
@@ -213,6 +216,11 @@ def test_timers_do_it_all_as_the_deploy_user_and_go_when_nothing_is_scheduled(
     systemd.run(f"systemctl start {base}-backup.service", check=False)
     said = systemd.sh(f"journalctl --unit {base}-backup --output cat --no-pager")
     assert any("the last backup failed: the database of" in one for one in _warnings(work)), said
+    # By a teller that systemd would end with the service, if the service did not wait for it.
+    assert receiver.titles == ["the backup failed"], systemd.sh(
+        f"cat {work.deploy_path}/.fairway/notifications/teller.log"
+    )
+    receiver.go_away()
 
     labels = " ".join(
         f"--label com.docker.compose.{label}={value}"
