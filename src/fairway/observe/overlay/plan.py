@@ -157,9 +157,9 @@ def _same(host: Host, here: Host | None) -> bool:
 
 
 def _urls(environment: Environment, here: Host | None) -> Iterator[str]:
-    """Yield where visitors come in, without the path: the site, else the port on each host, where it is open."""
-    if environment.site is not None:
-        yield environment.site.url
+    """Yield where visitors come in: its own address, else the port on each host, where it is open."""
+    if environment.url is not None:
+        yield environment.url.rstrip("/")
         return
     address, _, port = environment.port.rpartition(":")
     if address in _EVERYWHERE:
