@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,21 +61,36 @@ def knock(door: Door, path: str) -> Knock:
     return Knock(door, up, round(clock.monotonic() - begun, 4))
 
 
+class _Plain(HTTPConnection):
+    """Speaks with this very host."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door.address, door.port, timeout=_PATIENCE_S)
+        self._door = door
+
+    def connect(self) -> None:
+        self.sock = _reach(self._door)
+
+
 class _Secured(HTTPSConnection):
     """Speaks TLS with this very host under the site's name."""
 
     def __init__(self, door: Door, context: ssl.SSLContext) -> None:
         super().__init__(door.address, door.port, timeout=_PATIENCE_S)
-        self._site, self._own = door.name, context
+        self._door, self._own = door, context
 
     def connect(self) -> None:
-        HTTPConnection.connect(self)
-        self.sock = self._own.wrap_socket(self.sock, server_hostname=self._site)
+        self.sock = self._own.wrap_socket(_reach(self._door), server_hostname=self._door.name)
+
+
+def _reach(door: Door) -> socket.socket:
+    # As text the address would be looked up by tables for names in all scripts, which take memory each minute.
+    return socket.create_connection((door.address.encode(), door.port), timeout=_PATIENCE_S)  # type: ignore[arg-type]
 
 
 def _connection(door: Door) -> HTTPConnection:
     if not door.tls:
-        return HTTPConnection(door.address, door.port, timeout=_PATIENCE_S)
+        return _Plain(door)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     # An operator's own CA need not be known here, and nothing secret is sent.
