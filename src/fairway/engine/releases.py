@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +86,6 @@ def open_bundle(expected: Bundle, content: bytes) -> dict[str, bytes]:
             why=f"its digest is {Digest.of(content).short}, release.json says {expected.digest.short}",
             hint="it was altered in the registry or on the way; release again from the commit",
         )
-    import tarfile  # what only looks at releases, each minute, does not pay for it
-
     files: dict[str, bytes] = {}
     remaining = MAX_BUNDLE_BYTES
     try:

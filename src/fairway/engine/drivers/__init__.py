@@ -5,17 +5,19 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
-from fairway.engine.backups.store import Backup
 from fairway.engine.contract.names import PinnedImage, Slot
-from fairway.engine.contract.trust import Policy
-from fairway.engine.database import Database
 from fairway.engine.model import Placement
 from fairway.engine.process import Check
-from fairway.engine.rehearsal.report import Rehearsed
 from fairway.engine.releases import StoredRelease
-from fairway.engine.schema.tables import Table
+
+if TYPE_CHECKING:
+    from fairway.engine.backups.store import Backup
+    from fairway.engine.contract.trust import Policy
+    from fairway.engine.database import Database
+    from fairway.engine.rehearsal.report import Rehearsed
+    from fairway.engine.schema.tables import Table
 
 Report = Callable[[str], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,8 @@ class EdgeContainers:
         where = self._layout.edge / _TRIAL
         if where.exists():
             self._run(docker.remove(self._trial_name))
-            _remove_tree(self._layout.edge_run / _TRIAL)
-            _remove_tree(where)
+            shutil.rmtree(self._layout.edge_run / _TRIAL, ignore_errors=True)
+            shutil.rmtree(where, ignore_errors=True)
 
     def trial_ended(self) -> bool:
         """Say whether the trial's process has ended."""
@@ -178,7 +179,7 @@ class EdgeContainers:
         """Remove an instance and its sockets."""
         self._run(docker.remove(self.name(number)))
         if number != BASE:
-            _remove_tree(directory(self._layout.edge_run, number))
+            shutil.rmtree(directory(self._layout.edge_run, number), ignore_errors=True)
 
     def log(self, number: int) -> str:
         """Return the last lines an instance has said."""
@@ -282,9 +283,3 @@ def _docker_is_away(done: Completed) -> Unreachable:
     return Unreachable(
         "the Docker daemon does not answer", why=_tail(done), hint="systemctl status docker, on the host"
     )
-
-
-def _remove_tree(directory: Path) -> None:
-    import shutil  # with its compressors; whoever only looks at the containers does not pay for it
-
-    shutil.rmtree(directory, ignore_errors=True)
