@@ -14,9 +14,12 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from fairway.cli.app import app
 from fairway.config.dashboard import Dashboard, Oidc
 from fairway.config.load import parse
+from fairway.dashboard.access import OwnAccess
 from fairway.dashboard.access.header import HeaderAccess
 from fairway.dashboard.access.oidc import OidcAccess, own_path
 from fairway.dashboard.access.team import client_secret, team_access
@@ -307,3 +310,38 @@ def test_a_provider_that_cannot_be_reached_is_said(client: TestClient, liar: Pro
     assert answer.status_code == 502
     assert "ConnectError" in answer.text
     assert "secret words" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--socket", "/run/ui.sock", "--port", "8420"], "either on a port"),
+        (["--socket-group", "www-data"], "add --socket"),
+        (["--socket", "/nowhere/ui.sock"], "nobody could sign in"),
+    ],
+)
+def test_a_command_that_is_not_clear_about_who_can_come_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "fairway.toml").write_text(TOML)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ui", *arguments])
+    assert isinstance(result.exception, Invalid)
+    assert said in str(result.exception)
+
+
+def test_a_header_is_no_way_in_without_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fairway.toml").write_text(f'{TOML}[dashboard]\n{URL}user_header = "X-User"\nviewers = ["*"]\n')
+    monkeypatch.chdir(tmp_path)
+    served: list[Any] = []
+    monkeypatch.setattr("fairway.dashboard.serving.serve", lambda app, listener: served.append(app))
+    CliRunner().invoke(app, ["ui", "--port", "0", "--no-open"], catch_exceptions=False)
+    (started,) = served
+    assert isinstance(started.state.desk.access, OwnAccess)
+
+
+def test_what_is_missing_is_said_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairway.cli.ui.find_spec", lambda name: None if name == "authlib" else object())
+    result = CliRunner().invoke(app, ["ui"])
+    assert "missing: authlib" in str(result.exception)
+    assert "pip install 'fairway[ui]'" in str(result.exception)
