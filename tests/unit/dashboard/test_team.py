@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from fastapi import Request
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -19,7 +23,7 @@ from typer.testing import CliRunner
 from fairway.cli.app import app
 from fairway.config.dashboard import Dashboard, Oidc
 from fairway.config.load import parse
-from fairway.dashboard.access import OwnAccess
+from fairway.dashboard.access import Access, Admitted, OwnAccess, Person
 from fairway.dashboard.access.header import HeaderAccess
 from fairway.dashboard.access.oidc import OidcAccess, own_path
 from fairway.dashboard.access.team import client_secret, team_access
@@ -207,6 +211,10 @@ class Provider:
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": "fairway", "sub": "1", "nonce": self.nonce, "iat": now, "exp": now + 60}
         claims = {name: value for name, value in {**claims, **self.claims}.items() if value is not None}
+        if self.alg == "none":
+            parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
+            token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
+            return httpx2.Response(200, json={"access_token": "a", "token_type": "Bearer", "id_token": token})
         registry = JWSRegistry(algorithms=[self.alg], strict_check_header=False)
         token = jwt.encode({"alg": self.alg, "kid": "1"}, claims, self.key, registry=registry)
         return httpx2.Response(200, json={"access_token": "a", "token_type": "Bearer", "id_token": token})
@@ -257,6 +265,11 @@ def _signed_with_the_public_key(liar: Provider) -> None:
     liar.key, liar.alg = OctKey.import_key(pem.replace(b"BEGIN PUBLIC", b"BEGIN ")), "HS256"
 
 
+def _unsigned(liar: Provider) -> None:
+    liar.alg = "none"
+    liar.metadata["id_token_signing_alg_values_supported"] = ["none"]
+
+
 @pytest.mark.filterwarnings("ignore:This key should not be used")
 @pytest.mark.parametrize(
     "lie",
@@ -275,6 +288,7 @@ def _signed_with_the_public_key(liar: Provider) -> None:
         lambda liar: liar.metadata.update(issuer="https://evil.test"),
         lambda liar: liar.metadata.update(issuer=None),
         _other_key,
+        _unsigned,
         _signed_with_the_secret,
         _signed_with_the_public_key,
     ],
@@ -286,6 +300,41 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(
     assert _come_back(client, liar) == 502
     assert client.get("/", follow_redirects=False).status_code == 303
     assert client.get("/api/environments").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"token_endpoint": "https://login.test:port/"},
+        {"token_endpoint": None},
+        {"jwks_uri": f"{ISSUER}/me"},
+        {"userinfo_endpoint": f"{ISSUER}/jwks"},
+        {"authorization_endpoint": 7},
+    ],
+)
+def test_a_provider_that_says_nonsense_of_itself_is_an_answer_too(
+    client: TestClient, liar: Provider, metadata: dict[str, Any]
+) -> None:
+    liar.metadata.update(metadata)
+    assert _come_back(client, liar) == 502
+
+
+def test_nobody_acts_where_the_service_is_not_the_person(client: TestClient, liar: Provider) -> None:
+    def admitted(access: Access, **headers: str) -> Admitted:
+        sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": sent}
+        found = asyncio.run(access.admit(Request({**scope, "client": None, "server": ("/run/ui.sock", None)})))
+        assert isinstance(found, Admitted)
+        return found
+
+    viewers = Viewers(frozenset({"ada"}), frozenset(), "")
+    assert admitted(HeaderAccess("http://127.0.0.1", "X-User", viewers), x_user="ada").person == Person(
+        "ada", acts=False
+    )
+    assert _come_back(client, liar) == 303
+    cookie = f"fairway={client.cookies['fairway']}"
+    oidc = client.app.state.desk.access  # type: ignore[attr-defined]
+    assert admitted(oidc, cookie=cookie).person == Person("ada@example.com", acts=False)
 
 
 def test_a_code_for_another_sign_in_is_refused(client: TestClient, liar: Provider) -> None:
