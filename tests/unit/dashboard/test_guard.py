@@ -109,7 +109,9 @@ def test_no_way_to_change_something_goes_round_the_token(client: TestClient, met
 def test_a_token_of_a_session_that_has_ended_is_worth_nothing(tmp_path: Path) -> None:
     with dashboard(tmp_path, {"staging": Host(), "production": Host()}) as client:
         token, session = _token(client), client.cookies["fairway-80"]
-        assert "signed out" in submit(client, "/", "/sign-out").text
+        left = submit(client, "/", "/sign-out").text
+        assert "signed out" in left
+        assert "capakraken" not in left
         assert "fairway-80" not in client.cookies
         client.cookies.set("fairway-80", session)
         assert client.get("/").status_code == 401

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from fastapi import Request
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from fairway.cli.app import app
 from fairway.config.dashboard import Dashboard, Oidc
 from fairway.config.load import parse
+from fairway.dashboard.access import Access, Admitted, OwnAccess, Person
 from fairway.dashboard.access.header import HeaderAccess
 from fairway.dashboard.access.oidc import OidcAccess, own_path
 from fairway.dashboard.access.team import client_secret, team_access
@@ -204,6 +211,10 @@ class Provider:
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": "fairway", "sub": "1", "nonce": self.nonce, "iat": now, "exp": now + 60}
         claims = {name: value for name, value in {**claims, **self.claims}.items() if value is not None}
+        if self.alg == "none":
+            parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
+            token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
+            return httpx2.Response(200, json={"access_token": "a", "token_type": "Bearer", "id_token": token})
         registry = JWSRegistry(algorithms=[self.alg], strict_check_header=False)
         token = jwt.encode({"alg": self.alg, "kid": "1"}, claims, self.key, registry=registry)
         return httpx2.Response(200, json={"access_token": "a", "token_type": "Bearer", "id_token": token})
@@ -254,6 +265,11 @@ def _signed_with_the_public_key(liar: Provider) -> None:
     liar.key, liar.alg = OctKey.import_key(pem.replace(b"BEGIN PUBLIC", b"BEGIN ")), "HS256"
 
 
+def _unsigned(liar: Provider) -> None:
+    liar.alg = "none"
+    liar.metadata["id_token_signing_alg_values_supported"] = ["none"]
+
+
 @pytest.mark.filterwarnings("ignore:This key should not be used")
 @pytest.mark.parametrize(
     "lie",
@@ -272,6 +288,7 @@ def _signed_with_the_public_key(liar: Provider) -> None:
         lambda liar: liar.metadata.update(issuer="https://evil.test"),
         lambda liar: liar.metadata.update(issuer=None),
         _other_key,
+        _unsigned,
         _signed_with_the_secret,
         _signed_with_the_public_key,
     ],
@@ -283,6 +300,41 @@ def test_a_token_that_is_not_for_this_sign_in_is_refused(
     assert _come_back(client, liar) == 502
     assert client.get("/", follow_redirects=False).status_code == 303
     assert client.get("/api/environments").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"token_endpoint": "https://login.test:port/"},
+        {"token_endpoint": None},
+        {"jwks_uri": f"{ISSUER}/me"},
+        {"userinfo_endpoint": f"{ISSUER}/jwks"},
+        {"authorization_endpoint": 7},
+    ],
+)
+def test_a_provider_that_says_nonsense_of_itself_is_an_answer_too(
+    client: TestClient, liar: Provider, metadata: dict[str, Any]
+) -> None:
+    liar.metadata.update(metadata)
+    assert _come_back(client, liar) == 502
+
+
+def test_nobody_acts_where_the_service_is_not_the_person(client: TestClient, liar: Provider) -> None:
+    def admitted(access: Access, **headers: str) -> Admitted:
+        sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": sent}
+        found = asyncio.run(access.admit(Request({**scope, "client": None, "server": ("/run/ui.sock", None)})))
+        assert isinstance(found, Admitted)
+        return found
+
+    viewers = Viewers(frozenset({"ada"}), frozenset(), "")
+    assert admitted(HeaderAccess("http://127.0.0.1", "X-User", viewers), x_user="ada").person == Person(
+        "ada", acts=False
+    )
+    assert _come_back(client, liar) == 303
+    cookie = f"fairway={client.cookies['fairway']}"
+    oidc = client.app.state.desk.access  # type: ignore[attr-defined]
+    assert admitted(oidc, cookie=cookie).person == Person("ada@example.com", acts=False)
 
 
 def test_a_code_for_another_sign_in_is_refused(client: TestClient, liar: Provider) -> None:
@@ -307,3 +359,38 @@ def test_a_provider_that_cannot_be_reached_is_said(client: TestClient, liar: Pro
     assert answer.status_code == 502
     assert "ConnectError" in answer.text
     assert "secret words" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--socket", "/run/ui.sock", "--port", "8420"], "either on a port"),
+        (["--socket-group", "www-data"], "add --socket"),
+        (["--socket", "/nowhere/ui.sock"], "nobody could sign in"),
+    ],
+)
+def test_a_command_that_is_not_clear_about_who_can_come_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "fairway.toml").write_text(TOML)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ui", *arguments])
+    assert isinstance(result.exception, Invalid)
+    assert said in str(result.exception)
+
+
+def test_a_header_is_no_way_in_without_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fairway.toml").write_text(f'{TOML}[dashboard]\n{URL}user_header = "X-User"\nviewers = ["*"]\n')
+    monkeypatch.chdir(tmp_path)
+    served: list[Any] = []
+    monkeypatch.setattr("fairway.dashboard.serving.serve", lambda app, listener: served.append(app))
+    CliRunner().invoke(app, ["ui", "--port", "0", "--no-open"], catch_exceptions=False)
+    (started,) = served
+    assert isinstance(started.state.desk.access, OwnAccess)
+
+
+def test_what_is_missing_is_said_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairway.cli.ui.find_spec", lambda name: None if name == "authlib" else object())
+    result = CliRunner().invoke(app, ["ui"])
+    assert "missing: authlib" in str(result.exception)
+    assert "pip install 'fairway[ui]'" in str(result.exception)

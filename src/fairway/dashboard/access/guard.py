@@ -53,6 +53,7 @@ class Guard:
         if (answer := await self._is_forged(request, token)) is not None:
             return answer
         if request.scope["path"] == "/sign-out" and admitted.leaves:
+            request.state.person = None
             return self._access.leave(request, admitted)
         return None
 

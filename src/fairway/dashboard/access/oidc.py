@@ -33,7 +33,10 @@ _ON_THE_WAY_S = 600.0
 _TIMEOUT_S = 10.0
 _SIGNED = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 #: What a provider, or somebody in its place, can make go wrong.
-_TROUBLE = (AuthlibBaseError, JoseError, httpx2.HTTPError, RuntimeError, ValueError, KeyError, TypeError)
+_TROUBLE = (
+    *(AuthlibBaseError, JoseError, httpx2.HTTPError, httpx2.InvalidURL),
+    *(AttributeError, KeyError, RuntimeError, TypeError, ValueError),
+)
 
 
 @dataclass(frozen=True)
