@@ -16,10 +16,12 @@ import fairway
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
 from fairway.dashboard.desk import Desk
+from fairway.dashboard.following import Followers
 from fairway.dashboard.observing import Observers
 from fairway.dashboard.pages import ROUTERS
 from fairway.dashboard.reach import Reach
 from fairway.dashboard.rendering import HERE, page
+from fairway.dashboard.starting import Runs
 from fairway.engine.contract.errors import FairwayError, Invalid, Refused
 
 _DESCRIPTION = "What the pages of the dashboard show, as JSON. Read-only but where a route says otherwise."
@@ -38,6 +40,7 @@ _STATUS = {Refused.exit_code: 409, Invalid.exit_code: 404}
 def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
     """Return the dashboard of a project; it begins to ask the hosts when it is started."""
     observers = Observers(config.environment_order, reach.engine)
+    followers = Followers(reach.engine)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -46,6 +49,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
             yield
         finally:
             await run_in_threadpool(observers.stop)
+            await run_in_threadpool(followers.stop)
 
     app = FastAPI(
         title=f"Fairway: {config.project}",
@@ -57,7 +61,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, access)
+    app.state.desk = Desk(config, reach, observers, access, followers, Runs(reach.command, config.root))
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)

@@ -9,19 +9,23 @@ from fastapi import Depends, Request
 
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
+from fairway.dashboard.following import Followers
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
+from fairway.dashboard.starting import Runs
 from fairway.engine.contract.errors import Invalid
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The configuration, the ways out, what the hosts said, and who is let in."""
+    """The configuration, the ways out, what the hosts said, who is let in, and what was begun from here."""
 
     config: Config
     reach: Reach
     observers: Observers
     access: Access
+    followers: Followers
+    runs: Runs
 
     def sight(self, environment: str) -> Sight:
         """Return what is known of one environment. Raises ``Invalid`` for an unknown name."""

@@ -32,6 +32,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
             person=getattr(request.state, "person", None),
             project=request.app.state.desk.config.project,
             now=datetime.now(UTC),
+            csrf="",
             **values,
         )
     )

@@ -116,6 +116,11 @@ class EngineSession:
         self._process.wait()
         self._reader.join(timeout=1)
 
+    def abort(self) -> None:
+        """End the connection under whoever waits for an answer, from another thread; close it after that."""
+        if self._process.poll() is None:
+            self._process.terminate()
+
     def _read(self) -> dict[str, Any]:
         stdout = self._process.stdout
         assert stdout is not None

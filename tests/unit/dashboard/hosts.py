@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from starlette.testclient import TestClient
 from fairway.config import load
 from fairway.dashboard.access import Access, OwnAccess
 from fairway.dashboard.app import create_app
+from fairway.dashboard.commands import Command
 from fairway.dashboard.reach import Reach
-from fairway.engine.contract.errors import Unreachable
+from fairway.engine.contract.errors import Invalid, Unreachable
 from fairway.engine.contract.protocol import Operation
 from tests.unit.observe.records import entry, tag
 
@@ -81,6 +83,42 @@ def record(count: int) -> list[dict[str, Any]]:
     return [{"n": n, **entry((count - n) / 10, "deploy", "abcdef"[n % 6])} for n in range(1, count + 1)]
 
 
+class Journal:
+    """A deployment's journal, which is written while it is followed; ``end`` is the error that following ends with."""
+
+    def __init__(self, *entries: Any) -> None:
+        self._changed = threading.Condition()
+        self.entries: list[Any] = list(entries)
+        self.end: Exception | None = None
+
+    def write(self, *entries: Any) -> None:
+        """Go on."""
+        with self._changed:
+            self.entries.extend(entries)
+            self._changed.notify_all()
+
+    def lose(self, error: Exception | None) -> None:
+        """Have whoever follows, or begins to, meet this error; None mends it."""
+        with self._changed:
+            self.end = error
+            self._changed.notify_all()
+
+    def follow(self, on_event: Callable[[dict[str, Any]], None], skip: int) -> dict[str, Any]:
+        """Hand the entries over as the engine does."""
+        while True:
+            with self._changed:
+                if self.end is not None:
+                    raise self.end
+                if skip >= len(self.entries):
+                    self._changed.wait(10)
+                    continue
+                entry = self.entries[skip]
+            skip += 1
+            on_event({"kind": "journal", "entry": entry})
+            if isinstance(entry, dict) and entry.get("kind") == "ended":
+                return dict(entry)
+
+
 class Host:
     """One host: ``answers`` by operation, a value or a function of the arguments; ``away`` makes it unreachable."""
 
@@ -89,6 +127,8 @@ class Host:
         self.entries: list[dict[str, Any]] = record(3)
         self.asked: list[tuple[Operation, dict[str, Any]]] = []
         self.answers: dict[Operation, Any] = {Operation.STATUS: status(**facts)}
+        self.journals: dict[str, Journal] = {}
+        self.log: list[str] = []
 
     def call(
         self, operation: Operation, on_event: Callable[[dict[str, Any]], None] | None = None, **args: Any
@@ -104,6 +144,19 @@ class Host:
             for one in self.entries:
                 on_event({"kind": "entry", "entry": one})
             return {"entries": len(self.entries), "head": "", "broken_at": None, "why": "", "torn": []}
+        if operation is Operation.FOLLOW:
+            assert on_event is not None
+            journal = self.journals.get(args["deployment"])
+            if journal is None:
+                raise Invalid(f"the host has no journal of a deployment {args['deployment']}", why="it was removed")
+            return journal.follow(on_event, args.get("skip", 0))
+        if operation is Operation.LOGS:
+            assert on_event is not None
+            for line in self.log:
+                on_event({"kind": "log", "line": line})
+            return {}
+        if operation not in self.answers:
+            raise Invalid(f"nothing is known of {operation.value}")
         answer = self.answers[operation]
         return dict(answer(**args) if callable(answer) else answer)
 
@@ -115,9 +168,20 @@ class Host:
     def close(self) -> None:
         """End the connection."""
 
+    def abort(self) -> None:
+        """End the connection under whoever waits."""
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the connection."""
+
 
 @contextmanager
-def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = None) -> Iterator[TestClient]:
+def dashboard(
+    tmp_path: Path, hosts: dict[str, Host], access: Access | None = None, command: Command | None = None
+) -> Iterator[TestClient]:
     """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
     (tmp_path / "fairway.toml").write_text(TOML)
     config = load(tmp_path / "fairway.toml", {})
@@ -126,7 +190,12 @@ def dashboard(tmp_path: Path, hosts: dict[str, Host], access: Access | None = No
     def archive() -> Any:
         raise Unreachable("the registry cannot be reached")
 
-    reach = Reach(lambda name: hosts[name], archive, "ada@laptop")  # type: ignore[arg-type,return-value]
+    reach = Reach(
+        lambda name: hosts[name],  # type: ignore[arg-type,return-value]
+        archive,
+        "ada@laptop",
+        command or Command(),
+    )
     app = create_app(config, reach, access or own)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         observers = app.state.desk.observers

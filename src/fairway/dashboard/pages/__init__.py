@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import events, overview
+from fairway.dashboard.pages import actions, deployment, events, overview
 
-ROUTERS = (overview.router, events.router)
+ROUTERS = (overview.router, events.router, deployment.router, actions.router)
