@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from fairway.dashboard.access import Person
-from fairway.dashboard.commands import DEPLOYMENT, Action, as_text, cancel_of, plan_of, start_of
+from fairway.dashboard.commands import DEPLOYMENT, Action, cancel_of, plan_of, start_of
 from fairway.dashboard.desk import Desk, DeskOf, PersonOf
 from fairway.dashboard.rendering import page
 from fairway.dashboard.starting import CANCEL
@@ -118,7 +118,7 @@ def _plan(desk: Desk, environment: str, action: Action, tag: str) -> PlanView:
     with desk.reach.engine(environment) as engine:
         status = engine.call(Operation.STATUS)
     answer = desk.reach.command.ask(plan_of(action, environment, checked), desk.config.root)
-    return plan_view(action, as_text(start_of(action, environment, checked)), status, environment, answer)
+    return plan_view(action, environment, checked, status, answer)
 
 
 def _tags(desk: Desk, environment: str, action: Action) -> list[str]:
@@ -136,4 +136,6 @@ def _tags(desk: Desk, environment: str, action: Action) -> list[str]:
 
 def _refuse_onlooker(person: Person) -> None:
     if not person.acts:
-        raise HTTPException(403, "this dashboard shows, and begins nothing: run fairway ui on your own machine for that")
+        raise HTTPException(
+            403, "this dashboard shows, and begins nothing: run fairway ui on your own machine for that"
+        )

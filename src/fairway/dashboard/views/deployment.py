@@ -164,7 +164,7 @@ def show(followed: Followed, recorded: Entry | None) -> DeploymentView:
         problem=_problem(followed.error) if isinstance(followed.error, Unreachable) else None,
         steps=steps,
         countdown=_countdown(followed, running),
-        notes=_notes(ended) if ended else _notes(_noted(followed.entries)),
+        notes=_notes({**_noted(followed.entries), **(ended or {})}),
         log=followed.log,
         traffic=traffic(followed.looks, began, _text(accepted.get("slot")), _moved(followed.entries)),
         may_cancel=state in ("asking", "running") and running not in _FINISHING,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fairway.dashboard.commands import Action, Answer
+from fairway.dashboard.commands import Action, Answer, as_text, start_of
 from fairway.dashboard.views.deployment import Problem
-from fairway.engine.contract.errors import FairwayError, Refused
+from fairway.engine.contract.errors import Invalid, Refused
+from fairway.engine.contract.names import Tag
 from fairway.observe.attempts import read_time
 
 _MAX_ROWS = 60
@@ -61,8 +62,9 @@ class PlanView:
     obstacle: str = ""
 
 
-def plan_view(action: Action, command: str, status: Mapping[str, Any], environment: str, answer: Answer) -> PlanView:
-    """Return the plan, from what the command and the host's status say."""
+def plan_view(action: Action, environment: str, tag: Tag | None, status: Mapping[str, Any], answer: Answer) -> PlanView:
+    """Return the plan of what was asked for, from what the command and the host's status say."""
+    command = as_text(start_of(action, environment, tag))
     serving = serving_of(status)
     error = answer.error
     if error is not None:
@@ -77,7 +79,7 @@ def plan_view(action: Action, command: str, status: Mapping[str, Any], environme
     return PlanView(
         environment,
         action.value,
-        command,
+        as_text(start_of(action, environment, _meant(document, tag))),
         serving,
         tag=_text(document.get("tag")),
         release=_text(document.get("release")),
@@ -106,9 +108,12 @@ def refuse_stale(shown: str, now: str) -> None:
         )
 
 
-def problem_of(error: FairwayError) -> Problem:
-    """Return an error as it is shown."""
-    return Problem(error.what, error.why, error.hint)
+def _meant(document: Mapping[str, Any], tag: Tag | None) -> Tag | None:
+    """Return the release that was found for what was asked."""
+    try:
+        return Tag(_text(document.get("tag")))
+    except Invalid:
+        return tag
 
 
 def _obstacle(steps: tuple[PlannedStep, ...], status: Mapping[str, Any], *, unchanged: bool) -> str:
