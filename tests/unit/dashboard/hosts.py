@@ -138,7 +138,7 @@ class Host:
         if self.away:
             raise Unreachable("the host cannot be reached", why="connection refused", hint="check that it is up")
         if operation is Operation.HISTORY:
-            return {"entries": self.entries[::-1][: args["limit"]]}
+            return {"entries": self.entries[-args["limit"] :]}
         if operation is Operation.LEDGER:
             assert on_event is not None
             for one in self.entries:

@@ -264,6 +264,14 @@ def test_the_one_that_runs_is_the_latest(tmp_path: Path) -> None:
         assert client.get("/deployments/staging/latest", follow_redirects=False).headers["location"] == PAGE
 
 
+def test_a_lock_whose_holder_has_no_journal_yet_does_not_hide_the_newest(tmp_path: Path) -> None:
+    host = Host(deploying=True, deployment={"id": None, "by": "ada", "purpose": "deploy"})
+    older = {**RECORDED, "deployment": "20260101-120000-000000"}
+    host.entries = [{"n": 1, **older}, {"n": 2, **RECORDED}, {"n": 3, **entry(0, "prune", "a")}]
+    with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
+        assert client.get("/deployments/staging/latest", follow_redirects=False).headers["location"] == PAGE
+
+
 def _figures(clock_s: float, old: int, new: int, errors: int, deployment: str = ID) -> dict[str, Any]:
     def slot(requests: int, errors: int) -> dict[str, Any]:
         return {"requests": requests, "answers": {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": errors}, "failures": 0}

@@ -166,7 +166,7 @@ def _newest(desk: Desk, environment: str) -> str:
     if status is None or status.get("deploying"):
         with desk.reach.engine(environment) as engine:
             status = engine.call(Operation.STATUS)
-            entries = tuple(reversed(engine.call(Operation.HISTORY, limit=_NEWEST)["entries"]))
+            entries = tuple(engine.call(Operation.HISTORY, limit=_NEWEST)["entries"])
     running = status.get("deployment") if status.get("deploying") else None
     named = [str(one.get("deployment")) for one in reversed(entries)]
     if isinstance(running, dict):
