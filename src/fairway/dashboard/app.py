@@ -41,6 +41,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
     """Return the dashboard of a project; it begins to ask the hosts when it is started."""
     observers = Observers(config.environment_order, reach.engine)
     followers = Followers(reach.engine)
+    runs = Runs(reach.command, config.root)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -50,6 +51,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         finally:
             await run_in_threadpool(observers.stop)
             await run_in_threadpool(followers.stop)
+            await run_in_threadpool(runs.stop)
 
     app = FastAPI(
         title=f"Fairway: {config.project}",
@@ -61,7 +63,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, access, followers, Runs(reach.command, config.root))
+    app.state.desk = Desk(config, reach, observers, access, followers, runs)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)

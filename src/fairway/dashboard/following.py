@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fairway.engine.contract.errors import Failed, FairwayError, Invalid, OtherVersion, Unreachable
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid, OtherVersion, Refused, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.observe.rates import Rates, rates
 from fairway.remote.line import Line
@@ -28,12 +29,15 @@ _LOOKS_FOR_A_LOG = 2
 _RETRY_S = 2.0
 # For so long after somebody looked, a host that was lost is asked again.
 _WANTED_S = 90.0
+# A journal that was silent for so long has told what was in it.
+_QUIET_S = 0.1
 _MAX_ENTRIES = 3000
 _MAX_CHARACTERS = 4_000_000
 _MAX_LOOKS = 3600
 _LOG_LINES = 60
 _MAX_LINE = 500
 _KEPT = 32
+_MAX_STREAMS = 100
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Follower:
         self._over = threading.Event()
         self._wake = threading.Event()
         self._wanted_until = 0.0
+        self._caught_up = False
         self._engine: EngineSession | None = None
         self._thread: threading.Thread | None = None
 
@@ -136,9 +141,14 @@ class Follower:
             )
 
     def wait_heard(self, timeout_s: float) -> Followed:
-        """Return what was heard, waiting a little for the first of it."""
+        """Return what was heard; at first, wait a little until what was written before has come."""
+        deadline = monotonic() + timeout_s
         with self._changed:
-            self._changed.wait_for(lambda: self._version > 0, timeout_s)
+            while not self._caught_up and not self.over and monotonic() < deadline:
+                before = self._version
+                patience_s = _QUIET_S if before else deadline - monotonic()
+                self._changed.wait_for(lambda: self._version != before or self.over, patience_s)  # noqa: B023
+                self._caught_up = before > 0 and self._version == before
         return self.seen()
 
     def stop(self) -> None:
@@ -276,6 +286,7 @@ class Followers:
         self._engine = engine
         self._lock = threading.Lock()
         self._each: OrderedDict[tuple[str, str], Follower] = OrderedDict()
+        self._streams = 0
 
     def follow(self, environment: str, deployment: str) -> Follower:
         """Return who follows a deployment; both names were checked."""
@@ -290,6 +301,22 @@ class Followers:
         for one in surplus:
             one.stop()
         return follower.want()
+
+    def refuse_full(self) -> None:
+        """Refuse one more who is to be told as it comes when there are so many."""
+        if self._streams >= _MAX_STREAMS:
+            raise Refused("too many look on already", why=f"{_MAX_STREAMS} at most are told as it comes")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take one of the places for those who are told as it comes, for as long as that lasts."""
+        with self._lock:
+            self._streams += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._streams -= 1
 
     def stop(self) -> None:
         """End all threads."""

@@ -59,6 +59,7 @@ class Runs:
         self._root = root
         self._lock = threading.Lock()
         self._each: OrderedDict[str, Run] = OrderedDict()
+        self._directories: set[Path] = set()
 
     def start(
         self, ticket: str, environment: str, action: str, tag: str, arguments: tuple[str, ...], *, about: str = ""
@@ -88,6 +89,7 @@ class Runs:
             except FairwayError:
                 shutil.rmtree(directory, ignore_errors=True)
                 raise
+            self._directories.add(directory)
             self._each[ticket] = run
             while len(self._each) > _KEPT:
                 self._each.popitem(last=False)
@@ -105,6 +107,18 @@ class Runs:
             return tuple(
                 one for one in self._each.values() if one.environment == environment and one.deployment == deployment
             )
+
+    def stop(self) -> None:
+        """Leave nothing behind. What was begun goes on, and writes on into files that have no name any more."""
+        with self._lock:
+            directories = tuple(self._directories)
+        for directory in directories:
+            self._remove(directory)
+
+    def _remove(self, directory: Path) -> None:
+        shutil.rmtree(directory, ignore_errors=True)
+        with self._lock:
+            self._directories.discard(directory)
 
     def _watch(self, ticket: str, process: Started, directory: Path) -> None:
         """Read along until it has ended; what it wrote goes then."""
@@ -125,7 +139,7 @@ class Runs:
         except OSError as error:
             answer = Answer(code if code is not None else Failed.exit_code, {}, str(error))
         self._change(ticket, answer=answer)
-        shutil.rmtree(directory, ignore_errors=True)
+        self._remove(directory)
 
     def _hear(self, ticket: str, lines: list[str]) -> None:
         for line in lines:

@@ -352,3 +352,15 @@ def test_only_so_many_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for identity in (*host.journals, *host.journals):
             assert client.get(f"/api/deployments/staging/{identity}").json()["state"] == "succeeded"
     assert [operation for operation, _ in host.asked].count(Operation.FOLLOW) == 18
+
+
+def test_so_many_are_told_as_it_comes_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host()
+    host.journals[ID] = Journal(*GOOD)
+    with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
+        for _ in range(3):
+            monkeypatch.setattr(following, "_MAX_STREAMS", 1)
+            assert client.get(f"/events{PAGE}").status_code == 200
+        monkeypatch.setattr(following, "_MAX_STREAMS", 0)
+        assert client.get(f"/events{PAGE}").status_code == 409
+        assert "event: ended" not in client.get(f"/api{PAGE}/events").text

@@ -75,7 +75,7 @@ async def events(environment: str, deployment: str, request: Request, desk: Desk
             yield "event: changed\ndata: now\n\n"
         yield "event: ended\ndata: now\n\n"
 
-    return _streamed(stream())
+    return _streamed(desk, stream())
 
 
 @router.get("/api/deployments/{environment}/{deployment}", tags=["deployments"])
@@ -111,7 +111,7 @@ async def events_as_json(
                 yield f"event: state\ndata: {await run_in_threadpool(_document, desk, follower)}\n\n"
         yield f"event: ended\ndata: {await run_in_threadpool(_document, desk, follower)}\n\n"
 
-    return _streamed(stream())
+    return _streamed(desk, stream())
 
 
 async def _news(request: Request, follower: Follower) -> AsyncIterator[None]:
@@ -130,8 +130,15 @@ async def _news(request: Request, follower: Follower) -> AsyncIterator[None]:
         await asyncio.sleep(_LOOK_S)
 
 
-def _streamed(lines: AsyncIterator[str]) -> StreamingResponse:
-    return StreamingResponse(lines, media_type="text/event-stream")
+def _streamed(desk: Desk, lines: AsyncIterator[str]) -> StreamingResponse:
+    desk.followers.refuse_full()
+
+    async def seated() -> AsyncIterator[str]:
+        with desk.followers.place():
+            async for line in lines:
+                yield line
+
+    return StreamingResponse(seated(), media_type="text/event-stream")
 
 
 def _follower(desk: Desk, environment: str, deployment: str) -> Follower:
