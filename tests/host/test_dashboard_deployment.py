@@ -109,7 +109,7 @@ def _deployed_live(ui: Ui, work: Workspace, tag: str) -> None:
     expect(page.locator(".step.done .name", has_text="ready")).to_be_visible()
     expect(page.locator("#d-left")).to_be_visible()
     expect(page.locator("polyline.new").first).to_be_attached(timeout=_PATIENCE_MS)
-    expect(page.locator(".log")).to_contain_text("/api/ready", timeout=_PATIENCE_MS)
+    expect(page.locator(".log")).to_contain_text("Uvicorn running", timeout=_PATIENCE_MS)
     ui.wait_for("succeeded")
     expect(page.locator("#d-runs")).to_contain_text("ended with exit code 0", timeout=_PATIENCE_MS)
     expect(page.get_by_role("button", name="Cancel and revert")).to_have_count(0)

@@ -252,7 +252,8 @@ def test_a_plan_that_is_stale_is_not_carried_out(client: TestClient, staging: Ho
     "change", [{"tag": "--force"}, {"tag": "sha-zz"}, {"ticket": "short"}, {"tag": f"{tag('b')} --force"}]
 )
 def test_only_checked_values_become_arguments(client: TestClient, commands: Commands, change: dict[str, str]) -> None:
-    form = {"ticket": "t" * 32, "tag": tag("b"), "serving": tag("a"), **change}
+    form = {**_form(client.get(f"/actions/staging/deploy?tag={tag('b')}").text), **change}
+    commands.asked.clear()
     assert client.post("/actions/staging/deploy", data=form).status_code == 404
     assert client.post("/actions/--json/deploy", data=form).status_code == 404
     assert client.post("/actions/staging/prune", data=form).status_code == 422
