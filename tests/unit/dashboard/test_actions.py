@@ -221,10 +221,21 @@ def test_its_page_says_what_began_it(client: TestClient, commands: Commands, sta
     client.post("/actions/staging/deploy", data=form)
     staging.journals[ID] = Journal(*GOOD)
     process = commands.started[0][1]
-    process.say({"kind": "journal", "entry": accepted()}, {"kind": "notice", "line": "what it signed is not archived"})
-    process.end(0, {"outcome": "succeeded"})
-    page = _ended(client, f"/deployments/staging/{ID}", "ended with exit code 0")
+    process.say({"kind": "journal", "entry": accepted()})
+    page = _ended(client, f"/deployments/staging/{ID}", "is at work")
+    # The deployment has ended, what archives its statements has not: there is more to come.
+    assert "sse-connect" in page
+
+    def archive() -> None:
+        process.say({"kind": "notice", "line": "what it signed is not archived"})
+        process.end(0, {"outcome": "succeeded"})
+
+    threading.Timer(0.1, archive).start()
+    assert client.get(f"/events/deployments/staging/{ID}").text.count("event: changed") >= 2
+    page = client.get(f"/deployments/staging/{ID}").text
+    assert "ended with exit code 0" in page
     assert "what it signed is not archived" in page
+    assert "sse-connect" not in page
 
 
 def test_a_command_that_never_got_accepted_says_why(client: TestClient, commands: Commands) -> None:

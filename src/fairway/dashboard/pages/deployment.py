@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from html import escape
 from time import monotonic
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from fairway.dashboard.commands import DEPLOYMENT
 from fairway.dashboard.desk import Desk, DeskOf
 from fairway.dashboard.following import Entry, Follower
 from fairway.dashboard.rendering import page
+from fairway.dashboard.starting import Run
 from fairway.dashboard.views.deployment import DeploymentView, said, show
 from fairway.dashboard.views.traffic import charts, rows, x_of
 from fairway.engine.contract.errors import Invalid
@@ -67,7 +68,7 @@ async def events(environment: str, deployment: str, request: Request, desk: Desk
 
     async def stream() -> AsyncIterator[str]:
         told = ""
-        async for _ in _news(request, follower):
+        async for _ in _news(request, follower, lambda: desk.runs.of(environment, deployment)):
             view = await run_in_threadpool(_view, desk, follower)
             if (line := said(view)) != told:
                 told = line
@@ -102,7 +103,7 @@ async def events_as_json(
 
     async def stream() -> AsyncIterator[str]:
         told = last_event_id
-        async for _ in _news(request, follower):
+        async for _ in _news(request, follower, tuple):
             entries = follower.seen().entries
             for number, entry in enumerate(entries[told:], told + 1):
                 yield f"event: journal\nid: {number}\ndata: {json.dumps(entry)}\n\n"
@@ -114,13 +115,19 @@ async def events_as_json(
     return _streamed(desk, stream())
 
 
-async def _news(request: Request, follower: Follower) -> AsyncIterator[None]:
-    """Go on whenever there is news, and once at the end; nobody's thread is held meanwhile."""
-    version, beat = -1, monotonic()
+async def _news(request: Request, follower: Follower, runs: Callable[[], tuple[Run, ...]]) -> AsyncIterator[None]:
+    """Go on whenever there is news, and once at the end; nobody's thread is held meanwhile.
+
+    The end is that of the deployment and of the commands about it: one archives what
+    the host has signed after that.
+    """
+    told: tuple[int, tuple[Run, ...]] | None = None
+    beat = monotonic()
     while not await request.is_disconnected():
-        over = follower.want().over
-        if follower.version != version or over:
-            version = follower.version
+        begun_here = runs()
+        over = follower.want().over and all(run.over for run in begun_here)
+        if told != (now := (follower.version, begun_here)):
+            told = now
             yield None
         if over:
             return
@@ -186,12 +193,14 @@ def _newest(desk: Desk, environment: str) -> str:
 
 def _shown(desk: Desk, view: DeploymentView) -> dict[str, Any]:
     seen = view.traffic
+    runs = desk.runs.of(view.environment, view.id)
     return {
         "view": view,
+        "live": view.live or not all(run.over for run in runs),
         "charts": charts(seen) if seen else (),
         "rows": rows(seen) if seen else (),
         "moved_x": x_of(seen, seen.moved_s) if seen and seen.moved_s is not None else None,
-        "runs": desk.runs.of(view.environment, view.id),
+        "runs": runs,
     }
 
 

@@ -118,7 +118,9 @@ def _meant(document: Mapping[str, Any], tag: Tag | None) -> Tag | None:
 
 def _obstacle(steps: tuple[PlannedStep, ...], status: Mapping[str, Any], *, unchanged: bool) -> str:
     if status.get("deploying"):
-        return "a deployment is running there"
+        running = status.get("deployment")
+        purpose = running.get("purpose") if isinstance(running, dict) else None
+        return f"a {_text(purpose) or 'deployment'} is running there"
     if unchanged:
         return "it is already what serves"
     if not steps:
