@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 import fairway
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
+from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
 from fairway.dashboard.following import Followers
 from fairway.dashboard.observing import Observers
@@ -63,7 +64,7 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, access, followers, runs)
+    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access, followers, runs)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:
         app.include_router(router)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from fairway.config import Config
 from fairway.dashboard.access import Access, Person
+from fairway.dashboard.asking import Asking
 from fairway.dashboard.following import Followers
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
@@ -18,11 +19,12 @@ from fairway.engine.contract.errors import Invalid
 
 @dataclass(frozen=True)
 class Desk:
-    """The configuration, the ways out, what the hosts said, who is let in, and what was begun from here."""
+    """The configuration, the ways out, what hosts said and can be asked, who is let in, and what was begun here."""
 
     config: Config
     reach: Reach
     observers: Observers
+    asking: Asking
     access: Access
     followers: Followers
     runs: Runs

@@ -140,6 +140,8 @@ class Observers:
     def __init__(self, names: tuple[str, ...], engine: Callable[[str], EngineSession]) -> None:
         self._changed = threading.Condition()
         self._version = 0
+        #: Whether the dashboard is about to end.
+        self.hung_up = False
         self.each = {
             name: Observer(name, lambda name=name: engine(name), self._note)  # type: ignore[misc]
             for name in names
@@ -164,10 +166,16 @@ class Observers:
         for one in self.each.values():
             one.stop()
 
+    def hang_up(self) -> None:
+        """Have everybody who waits go on: the dashboard is about to end."""
+        with self._changed:
+            self.hung_up = True
+            self._changed.notify_all()
+
     def wait(self, version: int, timeout_s: float) -> int:
         """Wait until something was heard after ``version``, or for so long; return the version now."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version != version, timeout_s)
+            self._changed.wait_for(lambda: self.hung_up or self._version != version, timeout_s)
             return self._version
 
     def _note(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: The pages of the navigation, by their paths.
-NAVIGATION = (("/", "Environments"),)
+NAVIGATION = (("/", "Environments"), ("/history", "History"), ("/backups", "Backups"))
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -52,7 +52,7 @@ def _environment() -> Environment:
         # What a browser would hide, or turn round, is spelled out: nearly all of it comes from others.
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
-    environment.filters |= {"ago": ago, "clock": clock, "duration": duration, "short": short}
+    environment.filters |= {"ago": ago, "clock": clock, "duration": duration, "short": short, "size": size}
     return environment
 
 
@@ -69,3 +69,12 @@ def clock(moment: datetime | None) -> str:
 def short(tag: str | None) -> str:
     """Return a tag as short as people write it."""
     return str(tag)[:11] if tag else ""
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in the unit that says enough."""
+    value, units = float(size_bytes), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.0f} {units[0]}" if units[0] == "bytes" or value >= 100 else f"{value:.1f} {units[0]}"

@@ -11,6 +11,19 @@ from fastapi import FastAPI
 from fairway.engine.contract.errors import Invalid
 
 
+class Server(uvicorn.Server):
+    """Serves the dashboard, and ends at once though pages are open: each holds a stream of events."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3))
+        self._observers = app.state.desk.observers
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then all the rest."""
+        self._observers.hang_up()
+        await super().shutdown(sockets)
+
+
 def serve_here(app: FastAPI, *, port: int, token: str, browser: bool) -> None:
     """Serve this machine's own user until Ctrl-C. Raises ``Invalid`` when the port is taken."""
     listener = socket.socket(socket.AF_INET)
@@ -25,6 +38,4 @@ def serve_here(app: FastAPI, *, port: int, token: str, browser: bool) -> None:
     print(f"Fairway: {address}", flush=True)
     if browser:
         webbrowser.open(address)
-    # A page that is open holds a stream of events: it is not waited for.
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
-    server.run(sockets=[listener])
+    Server(app).run(sockets=[listener])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from fairway.config import load
@@ -178,14 +179,10 @@ class Host:
         """End the connection."""
 
 
-@contextmanager
-def dashboard(
-    tmp_path: Path, hosts: dict[str, Host], access: Access | None = None, command: Command | None = None
-) -> Iterator[TestClient]:
-    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
+def make_app(tmp_path: Path, hosts: dict[str, Host], access: Access, command: Command | None = None) -> FastAPI:
+    """Return the dashboard over these hosts, with an archive that cannot be reached."""
     (tmp_path / "fairway.toml").write_text(TOML)
     config = load(tmp_path / "fairway.toml", {})
-    own = OwnAccess("ada@laptop")
 
     def archive() -> Any:
         raise Unreachable("the registry cannot be reached")
@@ -196,15 +193,29 @@ def dashboard(
         "ada@laptop",
         command or Command(),
     )
-    app = create_app(config, reach, access or own)
+    return create_app(config, reach, access)
+
+
+def hear_all(app: FastAPI, count: int) -> None:
+    """Wait until so many hosts were heard."""
+    observers = app.state.desk.observers
+    observers.sights()
+    version = observers.version
+    while version < count:
+        heard = observers.wait(version, 10)
+        assert heard > version, "no host was heard"
+        version = heard
+
+
+@contextmanager
+def dashboard(
+    tmp_path: Path, hosts: dict[str, Host], access: Access | None = None, command: Command | None = None
+) -> Iterator[TestClient]:
+    """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
+    own = OwnAccess("ada@laptop")
+    app = make_app(tmp_path, hosts, access or own, command)
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        observers = app.state.desk.observers
-        observers.sights()
-        version = observers.version
-        while version < len(hosts):
-            heard = observers.wait(version, 10)
-            assert heard > version, "no host was heard"
-            version = heard
+        hear_all(app, len(hosts))
         if access is None:
             client.get("/", params={"token": own.token})
         yield client

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import actions, deployment, events, overview
+from fairway.dashboard.pages import actions, backups, deployment, environments, events, history, overview
 
-ROUTERS = (overview.router, events.router, deployment.router, actions.router)
+ROUTERS = (
+    overview.router,
+    environments.router,
+    history.router,
+    backups.router,
+    events.router,
+    deployment.router,
+    actions.router,
+)

@@ -21,7 +21,7 @@ async def events(request: Request, desk: DeskOf) -> StreamingResponse:
 
     async def stream() -> AsyncIterator[str]:
         version = -1
-        while not await request.is_disconnected():
+        while not (desk.observers.hung_up or await request.is_disconnected()):
             now = await run_in_threadpool(desk.observers.wait, version, _BEAT_S)
             yield f"event: changed\ndata: {now}\n\n" if now != version else ": still here\n\n"
             version = now
