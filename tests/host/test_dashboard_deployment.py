@@ -104,7 +104,7 @@ def _deployed_live(ui: Ui, work: Workspace, tag: str) -> None:
     ui.wait_for("running: soak")
     expect(page.locator(".step.done .name", has_text="ready")).to_be_visible()
     expect(page.locator("#d-left")).to_be_visible()
-    expect(page.locator("polyline.new").first).to_be_attached(timeout=_PATIENCE_MS)
+    expect(page.locator("polyline.new").first).to_be_attached()
     expect(page.locator(".log")).to_contain_text("Uvicorn running")
     ui.wait_for("succeeded")
     expect(page.locator("#d-runs")).to_contain_text("ended with exit code 0")

@@ -259,13 +259,13 @@ def test_one_that_the_host_knows_nothing_of_is_not_found(tmp_path: Path) -> None
 
 
 def test_the_one_that_runs_is_the_latest(tmp_path: Path) -> None:
-    host = Host(deploying=True, deployment={"id": ID, "by": "ada", "purpose": "deploy"})
+    host = Host(deploying=True, deployment={"id": ID, "by": "ada", "purpose": "deploy", "since": "now"})
     with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
         assert client.get("/deployments/staging/latest", follow_redirects=False).headers["location"] == PAGE
 
 
 def test_a_lock_whose_holder_has_no_journal_yet_does_not_hide_the_newest(tmp_path: Path) -> None:
-    host = Host(deploying=True, deployment={"id": None, "by": "ada", "purpose": "deploy"})
+    host = Host(deploying=True, deployment={"id": None, "by": "ada", "purpose": "deploy", "since": "now"})
     older = {**RECORDED, "deployment": "20260101-120000-000000"}
     host.entries = [{"n": 1, **older}, {"n": 2, **RECORDED}, {"n": 3, **entry(0, "prune", "a")}]
     with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
