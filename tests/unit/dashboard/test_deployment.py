@@ -272,6 +272,11 @@ def test_a_lock_whose_holder_has_no_journal_yet_does_not_hide_the_newest(tmp_pat
         assert client.get("/deployments/staging/latest", follow_redirects=False).headers["location"] == PAGE
 
 
+def figures_of(second: int) -> dict[str, Any]:
+    """Return what the edge has counted by then: the new release has the traffic, and answers a fifth of it with 500."""
+    return _figures(second, 40, 10 * second, 2 * second)
+
+
 def _figures(clock_s: float, old: int, new: int, errors: int, deployment: str = ID) -> dict[str, Any]:
     def slot(requests: int, errors: int) -> dict[str, Any]:
         return {"requests": requests, "answers": {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": errors}, "failures": 0}
@@ -289,13 +294,8 @@ def test_requests_and_errors_are_told_apart_by_release(tmp_path: Path, monkeypat
     monkeypatch.setattr(following, "_LOOK_EVERY_S", 0.01)
     host = Host()
     journal = host.journals[ID] = Journal(accepted(), *TO_SWITCH)
-    looks = iter(range(1000))
-
-    def figures() -> dict[str, Any]:
-        second = next(looks)
-        return _figures(second, 40, 10 * second, 2 * second)
-
-    host.answers[Operation.EDGE_FIGURES] = figures
+    seconds = iter(range(1000))
+    host.answers[Operation.EDGE_FIGURES] = lambda: figures_of(next(seconds))
     host.log = ["KeyError: <location>"]
     with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
         found = _until(client, f"/api{PAGE}", lambda found: len(found["traffic"]["points"]) > 2 and found["log"])
