@@ -190,6 +190,16 @@ def test_a_rollback_shows_what_can_be_gone_back_to_and_why_not(client: TestClien
     assert _form(page)["tag"] == tag("b")
 
 
+def test_one_that_cannot_be_gone_back_to_does_not_hide_the_others(
+    client: TestClient, staging: Host, commands: Commands
+) -> None:
+    staging.answers[Operation.STATUS] = status(rollbacks=ROLLBACKS)
+    commands.plans["rollback"] = Answer(3, {"error": error("0007 drops a column", exit_code=3)}, "")
+    page = client.get("/actions/staging/rollback", params={"tag": tag("c")}).text
+    assert f'href="/actions/staging/rollback?tag={tag("b")}"' in page
+    assert "<button" not in page
+
+
 def test_nothing_can_be_begun_beside_a_deployment(client: TestClient, staging: Host, commands: Commands) -> None:
     staging.answers[Operation.STATUS] = status(deploying=True, deployment={"id": ID})
     page = client.get("/actions/staging/restart").text

@@ -69,7 +69,11 @@ def plan_view(action: Action, environment: str, tag: Tag | None, status: Mapping
     error = answer.error
     if error is not None:
         refused = Problem(error.what, error.why, error.hint)
-        return PlanView(environment, action.value, command, serving, refused=refused, obstacle="it is refused")
+        # Which releases can be gone back to is told also where the one that was asked for cannot.
+        back = _rollbacks(status) if action is Action.ROLLBACK else ()
+        return PlanView(
+            environment, action.value, command, serving, rollbacks=back, refused=refused, obstacle="it is refused"
+        )
     document = answer.document
     steps = tuple(
         PlannedStep(_text(one.get("step")), _text(one.get("change")), _text(one.get("problem")))
@@ -87,7 +91,7 @@ def plan_view(action: Action, environment: str, tag: Tag | None, status: Mapping
         unchanged=unchanged,
         steps=steps,
         drift=tuple(_text(line) for line in _list(document.get("drift"))),
-        rollbacks=tuple(_back_to(one) for one in _objects(document.get("rollbacks"))),
+        rollbacks=_rollbacks(document),
         obstacle=_obstacle(steps, status, unchanged=unchanged),
     )
 
@@ -127,6 +131,10 @@ def _obstacle(steps: tuple[PlannedStep, ...], status: Mapping[str, Any], *, unch
         return "there is nothing to do"
     failing = [step.name for step in steps if step.problem]
     return f"it would fail in {', '.join(failing)}" if failing else ""
+
+
+def _rollbacks(document: Mapping[str, Any]) -> tuple[BackTo, ...]:
+    return tuple(_back_to(one) for one in _objects(document.get("rollbacks")))
 
 
 def _back_to(row: Mapping[str, Any]) -> BackTo:
