@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from fairway.dashboard import following
 from fairway.dashboard.following import Followed, Look
-from fairway.dashboard.views.deployment import ORDER, show
+from fairway.dashboard.views.deployment import show
+from fairway.dashboard.views.steps import ORDER
 from fairway.dashboard.views.traffic import charts, rows
 from fairway.engine.contract.errors import Failed, Invalid, Unreachable
 from fairway.engine.contract.protocol import Operation
@@ -147,6 +148,23 @@ def test_without_a_journal_the_record_is_shown_and_said_to_be_all() -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"at": "9999-12-31T23:59:59-14:00"},
+        {"at": "0001-01-01T00:00:00Z"},
+        {"seconds": 1e300, "steps": {"pull": "NaN"}},
+        {"error": [], "schema": 1, "by": {}, "tag": [1], "replaces": 3, "failed_in": {"a": 1}},
+    ],
+)
+def test_whatever_a_record_says_the_page_goes_on(tmp_path: Path, change: dict[str, Any]) -> None:
+    host = Host()
+    host.entries.append({"n": 4, **RECORDED, **change})
+    with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
+        assert client.get(PAGE).status_code == 200
+        assert client.get(f"/api{PAGE}").json()["source"] == "record"
+
+
+@pytest.mark.parametrize(
     "entries",
     [
         [{"kind": "accepted"}],
@@ -158,6 +176,10 @@ def test_without_a_journal_the_record_is_shown_and_said_to_be_all() -> None:
         [accepted(), ended("boiled", 1, error="?", steps="?", failed_in=["x"], schema=[1], rehearsal=1)],
         [accepted(), ended("failed", 1), {"kind": "step", "step": "ready", "mark": "done", "seconds": "NaN"}],
         [accepted(), {**ended("failed", 1), "seconds": 1e300, "at": "9999-12-31T23:59:59Z", "outcome": ["failed"]}],
+        [
+            {**accepted(), "at": "9999-12-31T23:59:59-14:00"},
+            {**progress("soak", "", 1), "at": "0001-01-01T00:00:00+14:00"},
+        ],
         [accepted(), *({"kind": "step", "step": f"s{n}", "mark": "started"} for n in range(500))],
     ],
 )

@@ -9,9 +9,9 @@ from typing import Any
 
 from fairway.dashboard.commands import Action, Answer, as_text, start_of
 from fairway.dashboard.views.deployment import Problem
+from fairway.dashboard.views.reading import moment, number
 from fairway.engine.contract.errors import Invalid, Refused
 from fairway.engine.contract.names import Tag
-from fairway.observe.attempts import read_time
 
 _MAX_ROWS = 60
 _MAX_TEXT = 4000
@@ -138,14 +138,13 @@ def _rollbacks(document: Mapping[str, Any]) -> tuple[BackTo, ...]:
 
 
 def _back_to(row: Mapping[str, Any]) -> BackTo:
-    seconds = row.get("seconds")
     return BackTo(
         tag=_text(row.get("tag")),
-        served_at=read_time(_text(row.get("served_at"))),
+        served_at=moment(row.get("served_at")),
         possible=row.get("possible") is True,
         why=_text(row.get("why")),
         warm=row.get("warm") is True,
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
+        seconds=number(row.get("seconds")),
     )
 
 

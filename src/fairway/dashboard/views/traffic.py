@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fairway.dashboard.following import Look
-from fairway.observe.attempts import read_time
+from fairway.dashboard.views.reading import moment
 from fairway.observe.rates import Rates
 
 #: The chart's own size; it is drawn as wide as there is room.
@@ -66,7 +66,7 @@ def traffic(looks: Sequence[Look], began: datetime | None, new_slot: str, moved:
     old_slot = {"blue": "green", "green": "blue"}.get(new_slot, "")
     found: list[Point] = []
     for look in looks:
-        at = read_time(look.at)
+        at = moment(look.at)
         if at is None or began is None:
             continue
         old, new, edge = look.rates.get(old_slot), look.rates.get(new_slot), look.rates.get("edge")
