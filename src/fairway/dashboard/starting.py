@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
-from fairway.dashboard.commands import Answer, Command, accepted_in, as_text, read_answer, words
+from fairway.dashboard.commands import Answer, Command, accepted_in, as_text, progress_of, read_answer, words
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 from fairway.process import Started
 
@@ -145,7 +145,8 @@ class Runs:
         for line in lines:
             if accepted := accepted_in(line):
                 self._change(ticket, deployment=accepted)
-            elif said := words(line):
+            # An error in words comes as a document besides.
+            elif progress_of(line) is not None and (said := words(line)):
                 run = self.get(ticket)
                 if run is not None:
                     self._change(ticket, said=(*run.said, said)[-_MAX_LINES:])

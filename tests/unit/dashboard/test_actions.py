@@ -55,6 +55,11 @@ class Process:
         with self._err.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(document) + "\n" for document in documents)
 
+    def say_words(self, line: str) -> None:
+        """Tell people something."""
+        with self._err.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
     def end(self, code: int, document: dict[str, Any]) -> None:
         """End with a document."""
         self._out.write_text(json.dumps(document), encoding="utf-8")
@@ -238,6 +243,7 @@ def test_its_page_says_what_began_it(client: TestClient, commands: Commands, sta
 
     def archive() -> None:
         process.say({"kind": "notice", "line": "what it signed is not archived"})
+        process.say_words("why: an error in words, which")
         process.end(0, {"outcome": "succeeded"})
 
     threading.Timer(0.1, archive).start()
@@ -245,6 +251,7 @@ def test_its_page_says_what_began_it(client: TestClient, commands: Commands, sta
     page = client.get(f"/deployments/staging/{ID}").text
     assert "ended with exit code 0" in page
     assert "what it signed is not archived" in page
+    assert "an error in words" not in page
     assert "sse-connect" not in page
 
 
