@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fairway.engine.contract.errors import Failed
 
@@ -48,6 +49,18 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     """
     given = os.environ if environ is None else environ
     return {name: value for name, value in given.items() if not name.upper().endswith(PIPELINE_SUFFIXES)}
+
+
+class Started(Protocol):
+    """A process that runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; return the exit code. Raises ``TimeoutExpired``."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -216,6 +229,27 @@ def in_foreground(argv: Sequence[str]) -> int:
         except BaseException:
             _end(process)
             raise
+
+
+def start_on_its_own(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> Started:
+    """Start a process that outlives this one, writing to files; ``env`` is its whole environment.
+
+    It has a session of its own, so that neither Ctrl-C here nor the end of this terminal reaches it.
+    Meant for ``fairway`` itself, which may be given what a pipeline hands over.
+    """
+    try:
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            return subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise _cannot_start(argv, cwd, error) from None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

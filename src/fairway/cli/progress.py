@@ -1,7 +1,14 @@
-"""Show work while it goes on: live on a terminal, one plain line per event elsewhere."""
+"""Show work while it goes on: live on a terminal, one plain line per event elsewhere.
+
+For a program that reads along, ``FAIRWAY_PROGRESS=json`` makes each event a JSON document in a
+line: what a host's engine sends as it came, and ``{"kind": "notice" | "step", ...}``.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -26,6 +33,7 @@ class Progress:
         self._console = stderr()
         self._live: Status | None = None
         self._step = ""
+        self._documents = os.environ.get("FAIRWAY_PROGRESS") == "json"
         #: How many lines of a journal were shown, so that following it again goes on from there.
         self.journal_entries = 0
         #: What a host was asked for, and each of its steps that has ended: name, mark, message, seconds.
@@ -33,7 +41,7 @@ class Progress:
         self.steps: list[tuple[str, str, str, float | None]] = []
 
     def __enter__(self) -> Progress:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._documents:
             self._live = self._console.status("")
             self._live.start()
         return self
@@ -49,17 +57,22 @@ class Progress:
         """Show a step of the control side's own from its beginning to its end."""
         begun = monotonic()
         self._begin(name)
+        self._tell({"kind": "step", "step": name, "mark": "started"})
+        mark = "failed"
         try:
             yield
-        except BaseException:
-            self._end(name, "failed", "", monotonic() - begun)
-            raise
-        self._end(name, "done", "", monotonic() - begun)
+            mark = "done"
+        finally:
+            took = monotonic() - begun
+            self._tell({"kind": "step", "step": name, "mark": mark, "seconds": round(took, 3)})
+            self._end(name, mark, "", took)
 
     def line(self, text: str) -> None:
         """Show what the current step says."""
         from rich.text import Text
 
+        if self._documents:
+            return
         if self._live is not None:
             self._live.update(Text(f"{self._step}: {text[:160]}", style="dim"))
         else:
@@ -67,6 +80,7 @@ class Progress:
 
     def notice(self, text: str) -> None:
         """Show a line that is neither a step nor its progress."""
+        self._tell({"kind": "notice", "line": text})
         self._say("!", "yellow", text)
 
     def waiting(self, text: str) -> None:
@@ -79,6 +93,8 @@ class Progress:
         kind = document.get("kind")
         if kind == "notice":
             self.notice(str(document.get("line")))
+        else:
+            self._tell(document)
         if kind != "journal" or not isinstance(document.get("entry"), dict):
             return
         entry: dict[str, Any] = document["entry"]
@@ -107,7 +123,13 @@ class Progress:
         took = f"{seconds:6.2f} s" if isinstance(seconds, (int, float)) else " " * 8
         self._say(sign, colour, f"{name:<10} {took}  {message}".rstrip())
 
+    def _tell(self, document: dict[str, Any]) -> None:
+        if self._documents:
+            print(json.dumps(document, ensure_ascii=False), file=sys.stderr, flush=True)
+
     def _say(self, sign: str, colour: str, text: str) -> None:
+        if self._documents:
+            return
         from rich.text import Text
 
         self._console.print(Text.assemble((sign, colour), " ", text))

@@ -19,11 +19,13 @@ from fairway.dashboard.access import Access, Guard
 from fairway.dashboard.archive import Shelf
 from fairway.dashboard.asking import Asking
 from fairway.dashboard.desk import Desk
+from fairway.dashboard.following import Followers
 from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers
 from fairway.dashboard.pages import ROUTERS
 from fairway.dashboard.reach import Reach
 from fairway.dashboard.rendering import HERE, page
+from fairway.dashboard.starting import Runs
 from fairway.engine.contract.errors import FairwayError, Invalid, Refused
 
 _DESCRIPTION = "What the pages of the dashboard show, as JSON. Read-only but where a route says otherwise."
@@ -43,6 +45,8 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
     """Return the dashboard of a project; it begins to ask the hosts when it is started."""
     observers = Observers(config.environment_order, reach.engine)
     shelf = Shelf(reach.archive, observers.note)
+    followers = Followers(reach.engine)
+    runs = Runs(reach.command, config.root)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -53,6 +57,8 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         finally:
             await run_in_threadpool(observers.stop)
             await run_in_threadpool(shelf.stop)
+            await run_in_threadpool(followers.stop)
+            await run_in_threadpool(runs.stop)
 
     app = FastAPI(
         title=f"Fairway: {config.project}",
@@ -64,7 +70,17 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.state.desk = Desk(config, reach, observers, Asking(reach.engine), access, shelf, Gates(config, reach))
+    app.state.desk = Desk(
+        config,
+        reach,
+        observers,
+        Asking(reach.engine),
+        access,
+        shelf=shelf,
+        gates=Gates(config, reach),
+        followers=followers,
+        runs=runs,
+    )
     app.state.guard = Guard(access)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     for router in ROUTERS:

@@ -11,15 +11,17 @@ from fairway.config import Config
 from fairway.dashboard.access import Access, Person
 from fairway.dashboard.archive import Shelf
 from fairway.dashboard.asking import Asking
+from fairway.dashboard.following import Followers
 from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
+from fairway.dashboard.starting import Runs
 from fairway.engine.contract.errors import Invalid
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The configuration, the ways out, what hosts and archive said and can be asked, and who is let in."""
+    """The configuration, the ways out, what is known and can be asked, who is let in, and what was begun here."""
 
     config: Config
     reach: Reach
@@ -28,6 +30,8 @@ class Desk:
     access: Access
     shelf: Shelf
     gates: Gates
+    followers: Followers
+    runs: Runs
 
     def sight(self, environment: str) -> Sight:
         """Return what is known of one environment. Raises ``Invalid`` for an unknown name."""

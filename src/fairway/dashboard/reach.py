@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from fairway.dashboard.commands import Command
 
 if TYPE_CHECKING:
     from fairway.registry import Archive
@@ -16,9 +18,10 @@ class Reach:
     """How to get at things; each call makes a new connection.
 
     ``engine`` takes the name of an environment. ``person`` is who the dashboard runs
-    as, for the record.
+    as, for the record; ``command`` runs ``fairway`` as that person would.
     """
 
     engine: Callable[[str], EngineSession]
     archive: Callable[[], Archive]
     person: str
+    command: Command = field(default_factory=Command)

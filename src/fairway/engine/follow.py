@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from fairway.engine import clock
-from fairway.engine.contract.errors import Failed
+from fairway.engine.contract.errors import Failed, Invalid
 from fairway.engine.journal import Mark, parse_lines
 from fairway.engine.layout import Layout
 from fairway.engine.lock import holder
@@ -19,9 +19,15 @@ def follow(
     """Hand over each journal entry after the first ``skip`` as it is written; return the last one.
 
     Raises ``Failed`` when the engine is gone without having ended the journal, with
-    what it had failed in.
+    what it had failed in, and ``Invalid`` when there is no journal (any more).
     """
     path = layout.deployment(identity) / "journal.jsonl"
+    if not path.exists():
+        raise Invalid(
+            f"the host has no journal of a deployment {identity}",
+            why="there was none, or the retention has removed it",
+            hint="what became of it is on the record: fairway history <environment>",
+        )
     rest, failure = b"", ""
     with path.open("rb") as file:
         while True:

@@ -13,6 +13,8 @@ from fairway.engine.contract.protocol import Outcome
 
 # A deployment that failed in one of these had some of the traffic, or all of it.
 _TRAFFIC_STEPS = frozenset({"canary", "switch", "workers", "soak", "drain", "record"})
+# A time beyond these is none of a host's, and cannot be reckoned with in every zone.
+_YEARS = range(1970, 3000)
 
 
 class Kind(Enum):
@@ -93,6 +95,8 @@ def read_time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if found.year not in _YEARS:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

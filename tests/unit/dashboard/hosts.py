@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi import Response as Answer
 from httpx2 import Response
 from starlette.testclient import TestClient
 
 from fairway.config import load
-from fairway.dashboard.access import Access, OwnAccess
+from fairway.dashboard.access import Access, Admitted, OwnAccess, Person
 from fairway.dashboard.app import create_app
+from fairway.dashboard.commands import Command
 from fairway.dashboard.reach import Reach
-from fairway.engine.contract.errors import Unreachable
+from fairway.engine.contract.errors import Invalid, Unreachable
 from fairway.engine.contract.protocol import Operation
 from tests.unit.observe.records import entry, tag
 
@@ -84,6 +87,42 @@ def record(count: int) -> list[dict[str, Any]]:
     return [{"n": n, **entry((count - n) / 10, "deploy", "abcdef"[n % 6])} for n in range(1, count + 1)]
 
 
+class Journal:
+    """A deployment's journal, which is written while it is followed; ``end`` is the error that following ends with."""
+
+    def __init__(self, *entries: Any) -> None:
+        self._changed = threading.Condition()
+        self.entries: list[Any] = list(entries)
+        self.end: Exception | None = None
+
+    def write(self, *entries: Any) -> None:
+        """Go on."""
+        with self._changed:
+            self.entries.extend(entries)
+            self._changed.notify_all()
+
+    def lose(self, error: Exception | None) -> None:
+        """Have whoever follows, or begins to, meet this error; None mends it."""
+        with self._changed:
+            self.end = error
+            self._changed.notify_all()
+
+    def follow(self, on_event: Callable[[dict[str, Any]], None], skip: int) -> dict[str, Any]:
+        """Hand the entries over as the engine does."""
+        while True:
+            with self._changed:
+                if self.end is not None:
+                    raise self.end
+                if skip >= len(self.entries):
+                    self._changed.wait(10)
+                    continue
+                entry = self.entries[skip]
+            skip += 1
+            on_event({"kind": "journal", "entry": entry})
+            if isinstance(entry, dict) and entry.get("kind") == "ended":
+                return dict(entry)
+
+
 class Host:
     """One host: ``answers`` by operation, a value or a function of the arguments; ``away`` makes it unreachable."""
 
@@ -92,6 +131,8 @@ class Host:
         self.entries: list[dict[str, Any]] = record(3)
         self.asked: list[tuple[Operation, dict[str, Any]]] = []
         self.answers: dict[Operation, Any] = {Operation.STATUS: status(**facts)}
+        self.journals: dict[str, Journal] = {}
+        self.log: list[str] = []
 
     def call(
         self, operation: Operation, on_event: Callable[[dict[str, Any]], None] | None = None, **args: Any
@@ -101,12 +142,25 @@ class Host:
         if self.away:
             raise Unreachable("the host cannot be reached", why="connection refused", hint="check that it is up")
         if operation is Operation.HISTORY:
-            return {"entries": self.entries[::-1][: args["limit"]]}
+            return {"entries": self.entries[-args["limit"] :]}
         if operation is Operation.LEDGER:
             assert on_event is not None
             for one in self.entries:
                 on_event({"kind": "entry", "entry": one})
             return {"entries": len(self.entries), "head": "", "broken_at": None, "why": "", "torn": []}
+        if operation is Operation.FOLLOW:
+            assert on_event is not None
+            journal = self.journals.get(args["deployment"])
+            if journal is None:
+                raise Invalid(f"the host has no journal of a deployment {args['deployment']}", why="it was removed")
+            return journal.follow(on_event, args.get("skip", 0))
+        if operation is Operation.LOGS:
+            assert on_event is not None
+            for line in self.log:
+                on_event({"kind": "log", "line": line})
+            return {}
+        if operation not in self.answers:
+            raise Invalid(f"nothing is known of {operation.value}")
         answer = self.answers[operation]
         return dict(answer(**args) if callable(answer) else answer)
 
@@ -163,6 +217,20 @@ class _Forms(HTMLParser):
             self._now[has.get("name") or ""] = has.get("value") or ""
 
 
+class Onlooker:
+    """Lets everybody in, as somebody whom the dashboard does not run as."""
+
+    origins = frozenset({"http://127.0.0.1"})
+
+    async def admit(self, request: Request) -> Admitted:
+        """Return who it is."""
+        return Admitted(Person("ann"), session="ann's")
+
+    def leave(self, request: Request, admitted: Admitted) -> Answer:
+        """Keep them."""
+        raise NotImplementedError
+
+
 def make_app(
     tmp_path: Path,
     hosts: dict[str, Host],
@@ -170,6 +238,7 @@ def make_app(
     *,
     archive: Callable[[], Any] | None = None,
     toml: str = TOML,
+    command: Command | None = None,
 ) -> FastAPI:
     """Return the dashboard over these hosts; ``archive`` connects to one, without it the registry is away."""
     (tmp_path / "fairway.toml").write_text(toml)
@@ -178,7 +247,12 @@ def make_app(
     def away() -> Any:
         raise Unreachable("the registry cannot be reached")
 
-    reach = Reach(lambda name: hosts[name], archive or away, "ada@laptop")  # type: ignore[arg-type,return-value]
+    reach = Reach(
+        lambda name: hosts[name],  # type: ignore[arg-type,return-value]
+        archive or away,
+        "ada@laptop",
+        command or Command(),
+    )
     return create_app(config, reach, access)
 
 
@@ -201,10 +275,11 @@ def dashboard(
     *,
     archive: Callable[[], Any] | None = None,
     toml: str = TOML,
+    command: Command | None = None,
 ) -> Iterator[TestClient]:
     """Serve the dashboard over these hosts to a client that is let in, once each host was heard."""
     own = OwnAccess("ada@laptop", 80)
-    app = make_app(tmp_path, hosts, access or own, archive=archive, toml=toml)
+    app = make_app(tmp_path, hosts, access or own, archive=archive, toml=toml, command=command)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         hear_all(app, len(hosts))
         if access is None:

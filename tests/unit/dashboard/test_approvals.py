@@ -12,31 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import Request, Response
 from starlette.testclient import TestClient
 
-from fairway.dashboard.access import Admitted, Person
 from fairway.engine.contract.manifest import NamedRelease
 from fairway.engine.contract.statement import Kind, Statement, parse_statement
 from fairway.engine.contract.trust import Role
+from tests.unit.dashboard.hosts import Onlooker
 from tests.unit.dashboard.story import ago, usual, written
 from tests.unit.engine.gate.signers import private_key, sign
 
 ANN, MALLORY = "ann@example.com", "mallory@example.com"
-
-
-class Elsewhere:
-    """Lets everybody in, as somebody the dashboard does not run as."""
-
-    origins = frozenset({"http://127.0.0.1"})
-
-    async def admit(self, request: Request) -> Admitted:
-        """Return who it is."""
-        return Admitted(Person("ann"), session="ann's")
-
-    def leave(self, request: Request, admitted: Admitted) -> Response:
-        """Nobody leaves."""
-        raise NotImplementedError
 
 
 @pytest.fixture(autouse=True)
@@ -219,7 +204,7 @@ def signature(text: str, owner: str = ANN, namespace: str = Role.REVIEWER.namesp
 def test_where_it_does_not_run_as_the_person_the_statement_is_signed_elsewhere(tmp_path: Path) -> None:
     story, (first, _, third) = usual(tmp_path)
     story.sign_with(private_key(ANN))  # whose key there is on that host is nobody's business
-    with story.served(Elsewhere()) as client:
+    with story.served(Onlooker()) as client:
         refused = send(client, third.named, "/approve", shown(client, third.named))
         assert (refused.status_code, "does not run as you" in refused.text) == (409, True)
         text = going_out(client, third.named)
@@ -241,7 +226,7 @@ def test_where_it_does_not_run_as_the_person_the_statement_is_signed_elsewhere(t
 
 def test_a_pasted_signature_that_does_not_fit_is_refused_in_the_host_s_words(tmp_path: Path) -> None:
     story, (_, _, third) = usual(tmp_path)
-    with story.served(Elsewhere()) as client:
+    with story.served(Onlooker()) as client:
         text = going_out(client, third.named)
         other = going_out(client, third.named, reason="something else")
         for pasted, words in (
@@ -261,7 +246,7 @@ def test_a_pasted_signature_that_does_not_fit_is_refused_in_the_host_s_words(tmp
 
 def test_a_signature_for_what_served_before_is_refused(tmp_path: Path) -> None:
     story, (_, second, third) = usual(tmp_path)
-    with story.served(Elsewhere()) as client:
+    with story.served(Onlooker()) as client:
         text = going_out(client, third.named)
         story.production.serve(second.named, datetime.now(UTC))
         refused = hand_in(client, third.named, text, signature(text))
@@ -290,7 +275,7 @@ def altered(text: str, **changes: Any) -> bytes:
 )
 def test_what_comes_back_is_held_against_what_could_have_gone_out(tmp_path: Path, changes: dict[str, Any]) -> None:
     story, (_, _, third) = usual(tmp_path)
-    with story.served(Elsewhere()) as client:
+    with story.served(Onlooker()) as client:
         content = altered(going_out(client, third.named), **changes)
         text = base64.b64encode(content).decode()
         # Signed by somebody whom the host believes: it is the page that refuses.
@@ -301,7 +286,7 @@ def test_what_comes_back_is_held_against_what_could_have_gone_out(tmp_path: Path
 
 def test_bytes_that_only_read_like_a_statement_are_not_taken_back(tmp_path: Path) -> None:
     story, (_, _, third) = usual(tmp_path)
-    with story.served(Elsewhere()) as client:
+    with story.served(Onlooker()) as client:
         content = base64.b64decode(going_out(client, third.named))
         overriding = story.statement(
             third.named, Kind.OVERRIDDEN, "production", expires=written(ago(hours=-1)), reason="a leak"

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from fairway.dashboard.pages import approvals, backups, environments, events, history, overview, releases
+from fairway.dashboard.pages import (
+    actions,
+    approvals,
+    backups,
+    deployment,
+    environments,
+    events,
+    history,
+    overview,
+    releases,
+)
 
 ROUTERS = (
     overview.router,
     environments.router,
     releases.router,
     approvals.router,
+    deployment.router,
+    actions.router,
     history.router,
     backups.router,
     events.router,
