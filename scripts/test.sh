@@ -8,12 +8,12 @@ cd "$ROOT"
 
 scripts/images.sh
 case "${*:-tests/host}" in
-    *tests/host*) scripts/test-tools.sh ;;
+    *tests/host* | *tests/browser*) scripts/test-tools.sh ;;
     *) scripts/test-tools.sh unit ;;
 esac
 if [ $# = 0 ]; then
     set -- tests/unit
-    for directory in tests/host tests/faults; do
+    for directory in tests/browser tests/host tests/faults; do
         if [ -d "$directory" ]; then set -- "$@" "$directory"; fi
     done
 fi

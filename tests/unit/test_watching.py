@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from fairway.cli import context
-from fairway.cli.watching import Line, watch
+from fairway.cli.watching import watch
 from fairway.engine.contract.errors import Failed, Unreachable
 from fairway.engine.contract.protocol import Operation
+from fairway.remote.line import Line
 from testbed.waiting import wait_for
 
 FAIRWAY = Path(sys.executable).parent / "fairway"
@@ -110,7 +110,7 @@ class Engine:
         self.answers = answers
         self.ended = False
 
-    def call(self, operation: Operation) -> dict[str, Any]:
+    def call(self, operation: Operation, on_event: object = None) -> dict[str, Any]:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -120,11 +120,10 @@ class Engine:
         self.ended = True
 
 
-def test_one_connection_serves_every_look_until_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_connection_serves_every_look_until_it_is_lost() -> None:
     engines = [Engine([1, Failed("no figures"), 2, Unreachable("away")]), Engine([3])]
     left = iter(engines)
-    monkeypatch.setattr(context, "open_engine", lambda target: next(left))
-    line = Line(target=None)  # type: ignore[arg-type]
+    line = Line(lambda: next(left))  # type: ignore[arg-type,return-value]
     said = []
     for _ in range(5):
         try:

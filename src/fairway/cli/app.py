@@ -43,6 +43,7 @@ from fairway.cli import (
     secrets_github,
     status,
     top,
+    ui,
     uptime,
 )
 from fairway.cli.output import show_error
@@ -96,6 +97,7 @@ for name, command, example in (
     ("unlock", lock.unlock, "fairway unlock production"),
     ("status", status.status, "fairway status production"),
     ("top", top.top, "fairway top production"),
+    ("ui", ui.ui, "fairway ui"),
     ("uptime", uptime.uptime, "fairway uptime production"),
     ("history", history.history, "fairway history production"),
     ("prune", prune.prune, "fairway prune production --plan"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairway.cli.watching import Line, refuse_without_terminal, watch
+from fairway.cli.watching import refuse_without_terminal, watch
 from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.protocol import Operation
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fairway.config import Environment
     from fairway.observe.glance import Glance
+    from fairway.remote.line import Line
 
 _NARROW = 90
 
@@ -25,32 +27,36 @@ def watch_status(targets: Sequence[Environment], *, interval_s: float, count: in
     refuse_without_terminal(
         "one look: fairway status; a JSON line for each of many: fairway status --watch --json", as_json=as_json
     )
-    lines = [Line(target) for target in targets]
+    from fairway.cli.context import open_engine
+    from fairway.remote.line import Line
+
+    lines = [(target, Line(partial(open_engine, target))) for target in targets]
     pool = ThreadPoolExecutor(max_workers=max(1, len(lines)))
 
     def look() -> dict[str, dict[str, Any]]:
         # One that is slow or away keeps nobody but this look waiting.
-        return dict(zip([line.target.name for line in lines], pool.map(_ask, lines), strict=True))
+        answers = pool.map(lambda each: _ask(*each), lines)
+        return {target.name: answer for (target, _), answer in zip(lines, answers, strict=True)}
 
     try:
         watch(look, show=_draw, document=_document, interval_s=interval_s, count=count, as_json=as_json)
     finally:
         # A look may have been broken off while its questions go on: they end without an answer.
-        for line in lines:
+        for _, line in lines:
             line.hang_up()
         pool.shutdown(cancel_futures=True)
-        for line in lines:
+        for _, line in lines:
             line.close()
 
 
-def _ask(line: Line) -> dict[str, Any]:
+def _ask(target: Environment, line: Line) -> dict[str, Any]:
     from fairway.cli.status import note_edge_image
 
     try:
         answer = line.call(Operation.STATUS)
     except FairwayError as error:
         return {"error": error.as_json()}
-    note_edge_image(answer, line.target.edge_image)
+    note_edge_image(answer, target.edge_image)
     return answer
 
 

@@ -31,15 +31,18 @@ def top(
     is. Rates are between two looks, times HAProxy's means of the last 1,024 requests.
     Ends with Ctrl-C. Without a terminal, --json gives a line for each look.
     """
-    from fairway.cli.watching import Line, refuse_without_terminal, watch
+    from fairway.cli.context import open_engine
+    from fairway.cli.watching import refuse_without_terminal, watch
     from fairway.config import load
     from fairway.engine.contract.protocol import Operation
+    from fairway.remote.line import Line
 
     refuse_without_terminal(
         f"a JSON line for each look, with rates from the second on: fairway top {environment} --json --count 2",
         as_json=as_json,
     )
-    line = Line(load().environment(environment))
+    target = load().environment(environment)
+    line = Line(lambda: open_engine(target))
     looks = _Looks()
     try:
         watch(

@@ -16,58 +16,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairway.cli.output import stdout
-from fairway.engine.contract.errors import FairwayError, Invalid, Unreachable
-from fairway.engine.contract.protocol import Operation
+from fairway.engine.contract.errors import Invalid
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fairway.config import Environment
-    from fairway.remote.session import EngineSession
-
 Seen = TypeVar("Seen")
-
-
-class Line:
-    """A connection to an environment's host that is kept between looks, and made anew when it was lost."""
-
-    def __init__(self, target: Environment) -> None:
-        self.target = target
-        self._engine: EngineSession | None = None
-        self._over = False
-
-    def open(self) -> None:
-        """Begin to connect, if that is not done."""
-        from fairway.cli.context import open_engine
-
-        if self._engine is None:
-            self._engine = open_engine(self.target)
-
-    def call(self, operation: Operation) -> dict[str, Any]:
-        """Ask the host. Raises what it reported; after ``Unreachable`` the next call connects anew."""
-        self.open()
-        assert self._engine is not None
-        if self._over:  # while it was opened
-            self._engine.hang_up()
-        try:
-            return self._engine.call(operation)
-        except FairwayError as error:
-            if isinstance(error, Unreachable) or self._engine.ended:
-                self.close()
-            raise
-
-    def hang_up(self) -> None:
-        """Have whoever waits for the host's answer in another thread get none, now and later."""
-        self._over = True
-        engine = self._engine
-        if engine is not None:
-            engine.hang_up()
-
-    def close(self) -> None:
-        """End the connection."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
 
 
 def refuse_without_terminal(instead: str, *, as_json: bool) -> None:

@@ -1,0 +1,1 @@
+"""What the pages show, decided from what the hosts and the archive said."""

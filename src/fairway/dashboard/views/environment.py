@@ -1,0 +1,99 @@
+"""An environment on a page of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fairway.dashboard.observing import Sight
+from fairway.dashboard.views.history import HistoryLine, newest
+from fairway.dashboard.views.overview import EnvironmentCard, card
+from fairway.observe.attempts import read_time
+from fairway.observe.glance import leftovers
+
+_LAST = 12
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    """One of the two slots: its container, and what the edge says of it."""
+
+    name: str
+    serves: bool
+    tag: str | None
+    container: str
+    health: str | None
+    edge: str
+    weight: int | None
+    connections: int | None
+    restarts: int | None
+
+
+@dataclass(frozen=True)
+class BackRow:
+    """A release that served here before; ``why`` says what stands in the way of going back to it.
+
+    ``seconds`` is about how long that would take; ``warm`` says that its slot still runs.
+    """
+
+    tag: str
+    served_at: datetime | None
+    possible: bool
+    why: str
+    warm: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class EnvironmentPage:
+    """What an environment's host says of itself; ``card`` is what the first page shows of it."""
+
+    card: EnvironmentCard
+    slots: tuple[SlotRow, ...] = ()
+    migrations: tuple[str, ...] = ()
+    rollbacks: tuple[BackRow, ...] = ()
+    leftovers: str | None = None
+    edge: str | None = None
+    last: tuple[HistoryLine, ...] = ()
+
+
+def environment(sight: Sight, promote_from: str | None) -> EnvironmentPage:
+    """Return what is known of an environment."""
+    status: Mapping[str, Any] = sight.status or {}
+    edge = status.get("edge") or {}
+    return EnvironmentPage(
+        card=card(sight, promote_from),
+        slots=tuple(_slot(name, facts) for name, facts in (status.get("slots") or {}).items()),
+        migrations=tuple(str(one) for one in ((status.get("schema") or {}).get("applied") or ())),
+        rollbacks=tuple(_back(one) for one in status.get("rollbacks") or ()),
+        leftovers=leftovers(status) if status.get("leftovers") else None,
+        edge=str(edge["image"]) if edge.get("image") else None,
+        last=newest(sight, _LAST),
+    )
+
+
+def _slot(name: str, facts: Mapping[str, Any]) -> SlotRow:
+    return SlotRow(
+        name=name,
+        serves=bool(facts["active"]),
+        tag=facts["tag"],
+        container=str(facts["container"]),
+        health=facts.get("health"),
+        edge=str(facts["edge"]).lower(),
+        weight=facts.get("weight"),
+        connections=facts["connections"],
+        restarts=facts.get("restarts"),
+    )
+
+
+def _back(one: Mapping[str, Any]) -> BackRow:
+    return BackRow(
+        tag=str(one["tag"]),
+        served_at=read_time(str(one["served_at"])),
+        possible=bool(one["possible"]),
+        why=str(one.get("why") or ""),
+        warm=bool(one.get("warm")),
+        seconds=one.get("seconds"),
+    )
