@@ -30,21 +30,22 @@ def watch_status(targets: Sequence[Environment], *, interval_s: float, count: in
     from fairway.cli.context import open_engine
     from fairway.remote.line import Line
 
-    lines = [Line(partial(open_engine, target)) for target in targets]
+    lines = [(target, Line(partial(open_engine, target))) for target in targets]
     pool = ThreadPoolExecutor(max_workers=max(1, len(lines)))
 
     def look() -> dict[str, dict[str, Any]]:
         # One that is slow or away keeps nobody but this look waiting.
-        return dict(zip([target.name for target in targets], pool.map(_ask, targets, lines), strict=True))
+        answers = pool.map(lambda each: _ask(*each), lines)
+        return {target.name: answer for (target, _), answer in zip(lines, answers, strict=True)}
 
     try:
         watch(look, show=_draw, document=_document, interval_s=interval_s, count=count, as_json=as_json)
     finally:
         # A look may have been broken off while its questions go on: they end without an answer.
-        for line in lines:
+        for _, line in lines:
             line.hang_up()
         pool.shutdown(cancel_futures=True)
-        for line in lines:
+        for _, line in lines:
             line.close()
 
 

@@ -13,7 +13,7 @@ from fairway.remote.session import EngineSession, OnEvent
 class Line:
     """Asks one environment's host again and again; ``connect`` makes a new connection to it.
 
-    One question at a time; only :meth:`hang_up` is for another thread.
+    One question at a time: it is not for several threads, but that another one may hang up.
     """
 
     def __init__(self, connect: Callable[[], EngineSession]) -> None:
@@ -40,7 +40,7 @@ class Line:
             raise
 
     def hang_up(self) -> None:
-        """Have whoever waits for the host's answer in another thread get none, now and later."""
+        """Have whoever waits for the host's answer get none, now and later; it is to be closed then."""
         self._over = True
         engine = self._engine
         if engine is not None:
