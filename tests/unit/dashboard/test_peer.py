@@ -41,7 +41,7 @@ def test_a_connection_is_its_users(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     table = tmp_path / "tcp"
     table.write_text(HEAD + line)
-    assert is_somebody_else(CLIENT, SERVER, table) is another
+    assert is_somebody_else(CLIENT, SERVER, [table]) is another
 
 
 def test_whoever_became_root_to_start_it_is_still_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,26 +49,29 @@ def test_whoever_became_root_to_start_it_is_still_themselves(tmp_path: Path, mon
     table.write_text(HEAD + _line(PAIR, 1000))
     monkeypatch.setenv("SUDO_UID", "1000")
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    assert not is_somebody_else(CLIENT, SERVER, table)
+    assert not is_somebody_else(CLIENT, SERVER, [table])
     # Anybody can set a variable.
     monkeypatch.setattr(os, "getuid", lambda: 1001)
-    assert is_somebody_else(CLIENT, SERVER, table)
+    assert is_somebody_else(CLIENT, SERVER, [table])
 
 
 def test_where_the_system_does_not_say_it_nobody_is_kept_out(tmp_path: Path) -> None:
-    assert not is_somebody_else(CLIENT, SERVER, tmp_path / "no such table")
+    assert not is_somebody_else(CLIENT, SERVER, [tmp_path / "no such table"])
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root can try it as another user")
 def test_another_users_connection_is_told_from_ones_own() -> None:
-    program = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
-        for user, another in ((0, False), (65534, True)):
-            with subprocess.Popen(["/usr/bin/python3", "-c", program, str(address[1])], user=user, extra_groups=[]):
-                connection, client = server.accept()
-                with connection:
-                    assert is_somebody_else(client, address) is another
+        for family, name in (("AF_INET", "127.0.0.1"), ("AF_INET6", "::ffff:127.0.0.1")):
+            program = (
+                f"import socket; s = socket.socket(socket.{family}); s.connect(('{name}', {address[1]})); s.recv(1)"
+            )
+            for user, another in ((0, False), (65534, True)):
+                with subprocess.Popen(["/usr/bin/python3", "-c", program], user=user, extra_groups=[]):
+                    connection, client = server.accept()
+                    with connection:
+                        assert is_somebody_else(client, address) is another
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose a connection is")

@@ -38,7 +38,8 @@ class Guard:
         """Return why a request goes no further; None when it does, with its ``state`` filled in."""
         if not self._is_for_us(request):
             # Else another name could be made to mean this machine, and its pages read these.
-            return refusal(request, 400, "The dashboard is not to be found under this name.")
+            hint = f"It answers under {min(self._access.origins)}."
+            return refusal(request, 400, "The dashboard is not to be found under this name.", hint)
         if _is_embedded_elsewhere(request):
             return refusal(request, 403, "Another site asked for this, not a person.")
         if request.scope["path"].startswith("/static/"):

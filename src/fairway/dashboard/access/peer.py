@@ -2,7 +2,7 @@
 
 A browser sends its cookies to every port of ``127.0.0.1``, so that another user who gets
 its owner to open a page of theirs has them. They are still another user: Linux says so of
-each connection. Source: proc(5), ``/proc/net/tcp``.
+each connection. Source: proc(5), ``/proc/net/tcp`` and ``tcp6``.
 """
 
 from __future__ import annotations
@@ -10,27 +10,33 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
-_TABLE = Path("/proc/net/tcp")
+# How a program that knows IPv6 only writes an address of IPv4, four bytes at a time.
+_MAPPED = f"{0:016X}{struct.unpack('=I', bytes((0, 0, 255, 255)))[0]:08X}"
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
-def is_somebody_else(client: tuple[str, int], server: tuple[str, int], table: Path = _TABLE) -> bool:
+def is_somebody_else(client: tuple[str, int], server: tuple[str, int], tables: Iterable[Path] = _TABLES) -> bool:
     """Say whether a connection is known to be another user's; where the system does not say whose it is, it is not.
 
     Root may be anybody's relay, and can do everything anyway.
     """
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return False
     local, remote = _written(client), _written(server)
-    for line in lines[1:]:
-        fields = line.split()
-        if fields[1:3] == [local, remote]:
-            # One that its program has closed already belongs to nobody any more, and says 0.
-            return int(fields[7]) not in _welcome() or int(fields[9]) == 0
-    return True
+    told = False
+    for table in tables:
+        try:
+            lines = table.read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        told = True
+        for line in lines[1:]:
+            fields = line.split()
+            if [field.removeprefix(_MAPPED) for field in fields[1:3]] == [local, remote]:
+                # One that its program has closed already belongs to nobody any more, and says 0.
+                return int(fields[7]) not in _welcome() or int(fields[9]) == 0
+    return told
 
 
 def _welcome() -> set[int]:
