@@ -99,3 +99,20 @@ def test_older_entries_are_a_page_away(visit: Callable[..., Page]) -> None:
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("status")).to_have_text("81 entries, page 2 of 2")
     expect(page.get_by_role("row")).to_have_count(32)
+
+
+def test_what_is_focused_and_what_is_opened_stay_so_while_the_page_changes(
+    visit: Callable[..., Page], hosts: dict[str, Host]
+) -> None:
+    page = visit()
+    page.get_by_text("it does worse than the release before").click()
+    link = page.get_by_role("article", name="staging").get_by_role("link").nth(1)
+    link.focus()
+    hosts["staging"].answers[Operation.STATUS] = status(drift=["app-blue is gone"])
+    expect(page.get_by_role("article", name="staging")).to_contain_text("app-blue is gone")
+    expect(link).to_be_focused()
+    page.get_by_role("link", name="production", exact=True).first.click()
+    page.get_by_text("it does worse than the release before").click()
+    hosts["production"].answers[Operation.STATUS] = status(drift=["app-green is gone"])
+    expect(page.get_by_role("article", name="production")).to_contain_text("app-green is gone")
+    expect(page.get_by_text("14 of 80 requests failed")).to_be_visible()
