@@ -8,7 +8,7 @@ import pytest
 
 from fairway.dashboard.observing import Sight
 from fairway.dashboard.views.overview import card
-from tests.unit.dashboard.hosts import Host, dashboard, status
+from tests.unit.dashboard.hosts import Host, Onlooker, dashboard, status
 from tests.unit.observe.records import entry, tag
 
 
@@ -56,3 +56,13 @@ def test_every_page_has_its_json_and_the_description_knows_it(tmp_path: Path) ->
         described = set(client.get("/api/openapi.json").json()["paths"])
     assert {"/api/environments", "/api/environments/{name}", "/api/history", "/api/backups"} <= described
     assert all(path.startswith("/api/") for path in described)
+
+
+def test_only_whom_it_runs_as_is_offered_what_can_be_begun(tmp_path: Path) -> None:
+    hosts = {"staging": Host(), "production": Host()}
+    with dashboard(tmp_path, hosts) as client:
+        own = client.get("/environments/production").text
+        assert all(f'href="/actions/production/{action}"' in own for action in ("promote", "rollback", "restart"))
+        assert 'href="/actions/staging/deploy"' in client.get("/environments/staging").text
+    with dashboard(tmp_path, {"staging": Host(), "production": Host()}, Onlooker()) as client:
+        assert "/actions/" not in client.get("/environments/production").text
