@@ -29,7 +29,9 @@ def journal(hosts: dict[str, Host], monkeypatch: pytest.MonkeyPatch) -> Journal:
     return journal
 
 
-def test_it_goes_on_to_the_reason_without_being_loaded_again(visit: Callable[..., Page], journal: Journal) -> None:
+def test_it_goes_on_to_the_reason_without_being_loaded_again(
+    visit: Callable[..., Page], hosts: dict[str, Host], journal: Journal
+) -> None:
     page = visit()
     page.goto(PAGE)
     page.evaluate("window.opened = 'once'")
@@ -37,6 +39,8 @@ def test_it_goes_on_to_the_reason_without_being_loaded_again(visit: Callable[...
     page.get_by_text("The same as a table").click()
     expect(page.get_by_role("region", name="Requests and errors as a table")).to_contain_text("10.0")
     expect(page.get_by_role("img", name="Errors per second")).to_be_visible()
+    hosts["staging"].log = ["a line that came later"]
+    expect(page.get_by_text("a line that came later")).to_be_visible()
     journal.write(*SENT_BACK[-4:])
     expect(page.get_by_role("status")).to_have_text(
         "deploy of sha-bbbbbbb on staging: sent back: failed in soak with visitors on it"

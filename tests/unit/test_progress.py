@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 
 import pytest
 
@@ -16,11 +15,16 @@ def test_a_program_that_reads_along_gets_each_event_as_a_document(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAIRWAY_PROGRESS", "json")
-    with Progress() as progress, suppress(ValueError), progress.step("evidence"):
-        progress.line("not told")
-        progress.event(_ENTRY)
-        progress.event({"kind": "notice", "line": "two\nlines"})
-        raise ValueError("no")
+
+    def work(progress: Progress) -> None:
+        with progress.step("evidence"):
+            progress.line("not told")
+            progress.event(_ENTRY)
+            progress.event({"kind": "notice", "line": "two\nlines"})
+            raise ValueError("no")
+
+    with Progress() as progress, pytest.raises(ValueError, match="no"):
+        work(progress)
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert told[0] == {"kind": "step", "step": "evidence", "mark": "started"}
     assert told[1] == _ENTRY

@@ -321,7 +321,11 @@ def test_requests_and_errors_are_told_apart_by_release(tmp_path: Path, monkeypat
     host.log = ["KeyError: <location>"]
     with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
         found = _until(client, f"/api{PAGE}", lambda found: len(found["traffic"]["points"]) > 2 and found["log"])
-        journal.write(ended("failed", 20))
+        threading.Timer(0.1, lambda: journal.write(ended("failed", 20))).start()
+        # The log comes when there is more of it, and not with whatever else is new.
+        stream = client.get(f"/events{PAGE}").text
+        assert (stream.count("event: log"), "KeyError" in client.get(f"/parts{PAGE}").text) == (1, False)
+        assert "KeyError" in client.get(f"/parts{PAGE}/log").text
         _until(client, f"/api{PAGE}", lambda found: found["state"] == "failed")
         page = client.get(PAGE).text
     point = found["traffic"]["points"][1]

@@ -61,6 +61,13 @@ def part(environment: str, deployment: str, request: Request, desk: DeskOf) -> H
     return page(request, "parts/deployment_live.html", **_shown(desk, view))
 
 
+@router.get("/parts/deployments/{environment}/{deployment}/log", include_in_schema=False)
+def log_part(environment: str, deployment: str, request: Request, desk: DeskOf) -> HTMLResponse:
+    """Return the log alone, which a reader may have scrolled: it comes only when there is more of it."""
+    view = _view(desk, _follower(desk, environment, deployment))
+    return page(request, "parts/deployment_log.html", view=view)
+
+
 @router.get("/events/deployments/{environment}/{deployment}", include_in_schema=False)
 async def events(environment: str, deployment: str, request: Request, desk: DeskOf) -> StreamingResponse:
     """Tell an open page that there is more to see, until the deployment has ended."""
@@ -68,11 +75,15 @@ async def events(environment: str, deployment: str, request: Request, desk: Desk
 
     async def stream() -> AsyncIterator[str]:
         told = ""
+        log: tuple[str, ...] = ()
         async for _ in _news(request, follower, lambda: desk.runs.of(environment, deployment)):
             view = await run_in_threadpool(_view, desk, follower)
             if (line := said(view)) != told:
                 told = line
                 yield f"event: said\ndata: {escape(plain(' '.join(line.split())))}\n\n"
+            if view.log != log:
+                log = view.log
+                yield "event: log\ndata: now\n\n"
             yield "event: changed\ndata: now\n\n"
         yield "event: ended\ndata: now\n\n"
 
