@@ -46,17 +46,25 @@ class Known:
 
         Without a digest nobody knows which bytes were meant, and only what it stands for in every version counts.
         """
-        versions: dict[str, dict[str, None]] = {}
-        for one in self._of(kind).get(key_of(kind, identity), []):
-            versions.setdefault(one.digest, {}).update(dict.fromkeys(one.replaces))
+        versions = self._versions(kind, identity)
         if digest is not None:
             return tuple(versions.get(digest, ()))
         first, *others = versions.values() or [{}]
         return tuple(name for name in first if all(name in other for other in others))
 
+    def versions(self, kind: MigratorKind, identity: str) -> tuple[tuple[str, ...], ...]:
+        """Return what one stands for in each of its versions, which may be nothing; empty when no release ships it."""
+        return tuple(tuple(names) for names in self._versions(kind, identity).values())
+
     def names(self, kind: MigratorKind) -> tuple[str, ...]:
         """Return the names of all of a kind, each once, as the release that came first writes it."""
         return tuple(found[0].id for found in self._of(kind).values())
+
+    def _versions(self, kind: MigratorKind, identity: str) -> dict[str, dict[str, None]]:
+        versions: dict[str, dict[str, None]] = {}
+        for one in self._of(kind).get(key_of(kind, identity), []):
+            versions.setdefault(one.digest, {}).update(dict.fromkeys(one.replaces))
+        return versions
 
     def _of(self, kind: MigratorKind) -> dict[str, list[Migration]]:
         return self._found.get(kind, {})

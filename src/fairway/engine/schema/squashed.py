@@ -67,11 +67,23 @@ def lacking(release: Migrations, record: Record, known: Known, *, besides: Itera
     anywhere = partial(known.replaced, kind)
     there = {key_of(kind, name) for name in (*record.applied, *besides)}
     there |= _behind(kind, (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a))), anywhere)
-    return tuple(
-        one.id
-        for one in release.shipped
-        if key_of(kind, one.id) not in there and not _is_there(kind, replaced_by(kind, one, known), there)
-    )
+
+    def is_there(name: str, way: frozenset[str]) -> bool:
+        """Say whether a part is there, itself or in parts of its own; ``way`` leads to it, and may lead in a circle."""
+        key = key_of(kind, name)
+        if key in there:
+            return True
+        # Nobody knows which bytes were meant: in every version it has to be there.
+        versions = known.versions(kind, name) if key not in way else ()
+        return bool(versions) and all(
+            parts and all(is_there(part, way | {key}) for part in parts) for parts in versions
+        )
+
+    def has(one: Migration) -> bool:
+        key, parts = key_of(kind, one.id), replaced_by(kind, one, known)
+        return key in there or (bool(parts) and all(is_there(part, frozenset({key})) for part in parts))
+
+    return tuple(one.id for one in release.shipped if not has(one))
 
 
 def to_be_run_again(release: Migrations, record: Record, known: Known) -> tuple[tuple[Migration, int, int], ...]:
@@ -102,10 +114,6 @@ def _behind(kind: MigratorKind, names: Iterable[str], parts_of: Callable[[str], 
             found.add(key)
             left += parts_of(name)
     return found
-
-
-def _is_there(kind: MigratorKind, parts: tuple[str, ...], there: set[str]) -> bool:
-    return bool(parts) and all(key_of(kind, part) in there for part in parts)
 
 
 def _digest(record: Record, name: str) -> Digest | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fairway.engine.contract.manifest import Migrations, MigratorKind
@@ -117,6 +117,36 @@ def test_a_database_with_all_the_parts_has_the_whole(applied: tuple[str, ...], m
 def test_a_database_with_the_whole_has_the_parts() -> None:
     assert lacking(FIRST, Record(DJANGO, ("a.squash", "a.3")), Known([FIRST, SQUASHED])) == ()
     assert lacking(FIRST, Record(DJANGO, ("a.squash",)), Known([FIRST, SQUASHED])) == ("a.3",)
+
+
+@pytest.mark.parametrize(
+    ("applied", "missing"),
+    [
+        (("1", "2", "34"), ()),  # each half of it in another way, and neither under its name
+        (("12", "3", "4"), ()),
+        (("1", "34"), ("1234",)),
+        (("1", "2", "3"), ("1234",)),
+    ],
+)
+def test_a_database_with_the_parts_of_the_parts_has_the_whole(
+    applied: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    names = ("1", "2", "3", "4", "12", "34", "1234")
+    kept = squashing(
+        migrations(PRISMA, *names), **{"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "3", "4")}
+    )
+    target = squashing(migrations(PRISMA, "1234"), **{"1234": ("12", "3", "4")})
+    assert lacking(target, Record(PRISMA, applied), Known([kept])) == missing
+
+
+def test_a_part_that_stands_for_different_things_in_two_versions_is_there_with_all_of_them_alone() -> None:
+    target = squashing(migrations(PRISMA, "123"), **{"123": ("12", "3")})
+    said = squashing(migrations(PRISMA, "12"), **{"12": ("1", "2")})
+    for other_parts in (("1",), ()):
+        edited = replace(said.shipped[0], digest=Digest.of(b"other bytes"), replaces=other_parts)
+        known = Known([said, replace(said, shipped=(edited,))])
+        assert lacking(target, Record(PRISMA, ("1", "3")), known) == ("123",)
+    assert lacking(target, Record(PRISMA, ("1", "2", "3")), Known([said])) == ()
 
 
 @pytest.mark.parametrize(
@@ -237,6 +267,7 @@ _EFFECTS = {
 _STANDS_FOR = {"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "3", "4"), "5b": ("5",)}
 
 
+@example(verdicts=[""] * 5, applied={"34", "1", "2"}, shipped={"1234"}, kept=[], all_kept=True)
 @given(
     st.lists(st.sampled_from(("", "!", "?")), min_size=5, max_size=5),
     st.sets(st.sampled_from(sorted(_EFFECTS)), min_size=1),
