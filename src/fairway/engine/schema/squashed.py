@@ -64,9 +64,7 @@ def lacking(release: Migrations, record: Record, known: Known, *, besides: Itera
     ``besides`` are names that count as there, too.
     """
     kind = record.kind
-    anywhere = partial(known.replaced, kind)
-    there = {key_of(kind, name) for name in (*record.applied, *besides)}
-    there |= _behind(kind, (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a))), anywhere)
+    there = _applied(record, known) | {key_of(kind, name) for name in besides}
 
     def is_there(name: str, way: frozenset[str]) -> bool:
         """Say whether a part is there, itself or in parts of its own; ``way`` leads to it, and may lead in a circle."""
@@ -95,13 +93,27 @@ def to_be_run_again(release: Migrations, record: Record, known: Known) -> tuple[
     if kind not in (MigratorKind.PRISMA, MigratorKind.SQL):
         return ()
     applied = {key_of(kind, name) for name in record.applied}
+    there = _applied(record, known)
     found = []
     for one in release.shipped:
-        parts = replaced_by(kind, one, known)
-        done = sum(key_of(kind, part) in applied for part in parts)
+        parts = _first_written(kind, replaced_by(kind, one, known), known)
+        done = len(parts & there)
         if done and key_of(kind, one.id) not in applied:
             found.append((one, len(parts), done))
     return tuple(found)
+
+
+def _applied(record: Record, known: Known) -> set[str]:
+    """Return the keys of what is applied, and of what that stands for."""
+    kind, anywhere = record.kind, partial(known.replaced, record.kind)
+    parts = (n for a in record.applied for n in known.replaced(kind, a, _digest(record, a)))
+    return {key_of(kind, name) for name in record.applied} | _behind(kind, parts, anywhere)
+
+
+def _first_written(kind: MigratorKind, parts: tuple[str, ...], known: Known) -> set[str]:
+    """Return the keys of the migrations that parts were made of at first; of names that go in a circle, the parts."""
+    behind = _behind(kind, parts, partial(known.replaced, kind))
+    return {key for key in behind if not known.replaced(kind, key)} or {key_of(kind, part) for part in parts}
 
 
 def _behind(kind: MigratorKind, names: Iterable[str], parts_of: Callable[[str], Iterable[str]]) -> set[str]:

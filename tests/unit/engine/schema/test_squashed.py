@@ -132,9 +132,7 @@ def test_a_database_with_the_parts_of_the_parts_has_the_whole(
     applied: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
     names = ("1", "2", "3", "4", "12", "34", "1234")
-    kept = squashing(
-        migrations(PRISMA, *names), **{"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "3", "4")}
-    )
+    kept = squashing(migrations(PRISMA, *names), **{"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "3", "4")})
     target = squashing(migrations(PRISMA, "1234"), **{"1234": ("12", "3", "4")})
     assert lacking(target, Record(PRISMA, applied), Known([kept])) == missing
 
@@ -166,6 +164,26 @@ def test_a_squash_is_not_run_over_its_own_parts(kind: MigratorKind, applied: tup
     if said:
         assert said in passage.words
         assert "prisma migrate resolve --applied" in hint_for(passage, migrates=True, floor=None, environment="p")
+
+
+@pytest.mark.parametrize(
+    ("applied", "said"),
+    [
+        (("1", "2", "34"), "stands for 4 migrations that are applied"),
+        (("1",), "only 1 of them are applied"),
+        (("12345",), "stands for 4 migrations that are applied"),
+        (("5",), None),
+    ],
+)
+def test_a_squash_is_not_run_over_the_parts_of_its_parts(applied: tuple[str, ...], said: str | None) -> None:
+    names = ("1", "2", "3", "4", "5", "12", "34", "1234", "12345")
+    stands_for = {"12": ("1", "2"), "34": ("3", "4"), "1234": ("12", "34"), "12345": ("1234", "5")}
+    known = squashing(migrations(PRISMA, *names), **stands_for)
+    target = squashing(migrations(PRISMA, "1234"), **{"1234": ("12", "34")})
+    passage = to_release(target, None, Record(PRISMA, applied), Known([known]), migrates=True)
+    squashed = [one for one in passage.obstacles if one.reason.value == "squashed"]
+    assert [one.migration for one in squashed] == (["1234"] if said else [])
+    assert said is None or said in str(squashed[0])
 
 
 def test_the_migrator_of_alembic_still_stops_at_a_revision_that_it_does_not_have() -> None:
