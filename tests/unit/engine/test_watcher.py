@@ -283,6 +283,26 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+def test_an_outage_is_told_before_docker_is_asked_which_may_not_answer_either(watched: Watched) -> None:
+    watched.look(GOOD)
+    told: list[list[str]] = []
+
+    def hang(*_: object) -> None:
+        raise Killed
+
+    for differences in (hang, lambda *_: ("a container is gone",)):
+        with suppress(Killed):
+            look(
+                watched.layout,
+                HOST,
+                asker=lambda _: BAD,
+                differences=differences,
+                sleep=watched.time.wait,
+                tell=lambda: told.append(watched.kinds()),
+            )
+    assert told == [["down"], ["down"], ["down", "drift"]]
+
+
 @pytest.mark.parametrize("at", ["minute", "change", "memory"])
 def test_a_look_that_is_killed_loses_itself_alone(watched: Watched, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     watched.look(GOOD)
@@ -310,7 +330,7 @@ def test_a_disk_that_takes_nothing_has_the_next_look_tell_it(watched: Watched, m
 
     with monkeypatch.context() as patch:
         patch.setattr(Changes, "append", refuse)
-        patch.setattr(looking, "look", lambda *_: watched.look(BAD, BAD, BAD))
+        patch.setattr(looking, "look", lambda *_, **__: watched.look(BAD, BAD, BAD))
         with pytest.raises(Failed, match="cannot be written") as caught:
             run_look(watched.layout, HOST)
     assert "No space left" in caught.value.why
@@ -322,7 +342,7 @@ def test_a_disk_that_takes_nothing_has_the_next_look_tell_it(watched: Watched, m
 def test_two_looks_never_go_on_at_once(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
 
-    def once(*_: object) -> None:
+    def once(*_: object, **__: object) -> None:
         looks.append(1)
         run_look(layout, HOST)
 

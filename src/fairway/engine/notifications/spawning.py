@@ -18,20 +18,23 @@ _MAX_LOG_BYTES = 64 * 1024
 _SERVICE_PATIENCE_S = 180.0
 
 
-def spawn_teller(layout: Layout) -> None:
+def spawn_teller(layout: Layout, *, outlives: bool = False) -> None:
     """Have people told whatever is new, or waits; never raises.
 
     Cheap where there is nothing to tell, so that it may be called every minute. It returns
     at once, but in a service of systemd's, which takes its processes with it when it ends:
-    there the teller is waited for, so call it without the host's lock.
+    there the teller is waited for, so call it without the host's lock. ``outlives`` says
+    that this service does not, and is asked for again soon.
     """
     with suppress(OSError, FairwayError, subprocess.TimeoutExpired):
         if _nothing_to_tell(layout):
             return
-        if "INVOCATION_ID" in os.environ:
-            _start(layout, COMMAND, ONCE).wait(timeout=_SERVICE_PATIENCE_S)
-        else:
+        if "INVOCATION_ID" not in os.environ:
             _start(layout, COMMAND)
+            return
+        teller = _start(layout, COMMAND, ONCE)
+        if not outlives:
+            teller.wait(timeout=_SERVICE_PATIENCE_S)
 
 
 @contextmanager

@@ -48,16 +48,19 @@ def run_look(layout: Layout, host: HostConfig) -> None:
 
     Raises ``Failed`` when the disk does not take what was seen: the next look then tells it.
     """
+
+    def tell() -> None:
+        # Each minute, too, for what could not be told before.
+        spawn_teller(layout, outlives=True)
+
     try:
         with _alone(layout) as free:
             if not free:
                 print("another look is going on", file=sys.stderr)
                 return
-            look(layout, host)
+            look(layout, host, tell=tell)
     except OSError as error:
         raise Failed(f"what was seen cannot be written to {layout.watch}", why=str(error)) from None
-    # Each minute, too, for what could not be told before.
-    spawn_teller(layout)
 
 
 def look(
@@ -67,8 +70,12 @@ def look(
     asker: Asker = ask,
     differences: Differences | None = None,
     sleep: Callable[[float], None] = clock.sleep,
+    tell: Callable[[], None] = lambda: None,
 ) -> None:
-    """Look once. What was seen of the doors is on the disk before the host itself is looked at."""
+    """Look once. What was seen of the doors is on the disk, and told, before the host itself is looked at.
+
+    Docker may not answer for minutes, and that is when visitors are not served either.
+    """
     changes = Changes(layout.changes)
     memory = recall(layout.watch_memory).following(changes.newest_first())
     due = [door for door in host.watch if _due(door, memory.door(door))]
@@ -78,10 +85,12 @@ def look(
     watched = {door.environment for door in host.watch}
     memory = replace(memory, doors={name: one for name, one in memory.doors.items() if name in watched})
     memory.write(layout.watch_memory)
+    tell()
     if host.environment in {door.environment for door in due}:
         noted = _note_drift(layout, host, memory, changes, differences or _differences, sleep)
         if noted != memory:
             noted.write(layout.watch_memory)
+            tell()
 
 
 def _due(door: Door, known: Known) -> bool:

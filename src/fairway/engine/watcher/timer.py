@@ -36,8 +36,10 @@ RequiresMountsFor={layout.deploy_path}
 Type=oneshot
 User={user}
 ExecStart={command(layout, python)}
-# Docker may take its time to say what runs; what was seen of the doors is written by then.
+# Docker may take its time to say what runs; what was seen of the doors is written and told by then.
 TimeoutStartSec=2min
+# A receiver that takes its time keeps no look from beginning: who tells goes on by itself.
+KillMode=process
 Nice=5
 {sandbox([layout.deploy_path])}
 """,

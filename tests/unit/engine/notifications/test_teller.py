@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,13 @@ from fairway.engine.notifications.outbox import read_outbox
 from fairway.engine.notifications.receivers import Event, Notifications, Receiver
 from fairway.engine.notifications.standing import check, describe, list_receivers, send_test
 from fairway.engine.notifications.teller import settle_receivers, tell
+from fairway.engine.watcher import look, timer
+from fairway.engine.watcher.doors import Door
 
 TOKEN = "T0kenOfTheOpsRoom"
 URL = f"json://127.0.0.1:8080/hook/{TOKEN}"
 SECRET = "canary-3f9a1c77"
+DOOR = Door("production", "https://www.example.com", "/api/ready")
 BOTH = Notifications(".env.production", (Receiver("OPS_URL"), Receiver("NIGHT_URL", (Event.FAILED,), at_most=2)))
 
 
@@ -344,6 +347,18 @@ def test_a_teller_is_started_only_where_somebody_is_told(
     layout.host_config.unlink()
     spawning.spawn_teller(layout)
     assert len(spawned) == 3
+
+
+def test_a_slow_receiver_keeps_no_look_from_beginning(
+    layout: Layout, host: HostConfig, spawned: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    record(layout)
+    monkeypatch.setattr(look, "look", lambda *_, tell: tell())
+    look.run_look(layout, host)
+    assert spawned == [("tell", "--once")]  # and not waited for: the timer comes again when its service has ended
+    texts = timer.unit_files(layout, replace(host, watch=(DOOR,)), name="look", user="deploy", python="python3")
+    assert "KillMode=process" in texts["look.service"].splitlines()  # nor ended with it
 
 
 def test_what_waits_is_something_to_tell(
