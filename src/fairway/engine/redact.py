@@ -27,6 +27,11 @@ _MIN_OTHER = 12
 # A shorter part of an address is a word such as "alerts"; a token has more.
 _MIN_PART = 10
 _PARTS = re.compile(r"[/?&=:@#]+")
+# The name of a host, as it is written: where an address leads, or the domain of somebody's e-mail.
+_HOST = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
+_HOST_OF_ADDRESS = re.compile(rf"(?:^|@)({_HOST})(?=[/?&:#,]|$)")
+# A setting that says where the site is: what a message about it has to name.
+_HOST_KEY = re.compile(r"HOST|DOMAIN|SERVER|SITE", re.IGNORECASE)
 
 
 class Redactor:
@@ -44,7 +49,7 @@ class Redactor:
         """
         known = [*values.items(), *((k, v) for one in earlier for k, v in one.items() if k in values)]
         secrets = {secret for key, value in known for secret in _secrets(key, value)}
-        secrets |= {part for key, value in known if key in addresses for part in address_parts(value)}
+        secrets |= {part for key, value in known if key in addresses for part in _told_apart(value)}
         ordered = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
         self._pattern = re.compile("|".join(re.escape(secret) for secret in ordered)) if ordered else None
 
@@ -63,10 +68,16 @@ def address_parts(address: str, *, least: int = _MIN_PART) -> set[str]:
     return {address, *parts, *(unquote(part) for part in parts)}
 
 
+def _told_apart(address: str) -> set[str]:
+    """Return what of an address nobody may see, without the hosts: those of an e-mail are often the site's own."""
+    return address_parts(address) - set(_HOST_OF_ADDRESS.findall(address.partition("://")[2]))
+
+
 def _secrets(key: str, value: str) -> Iterator[str]:
     """Return what of a setting nobody may see."""
     named = _SECRET_KEY.search(key) and len(value) >= _MIN_SECRET and value.lower() not in _SWITCHES
-    if named or (len(value) >= _MIN_OTHER and not _NO_SECRET.match(value)):
+    public = _NO_SECRET.match(value) or (_HOST_KEY.search(key) and re.fullmatch(_HOST, value))
+    if named or (len(value) >= _MIN_OTHER and not public):
         yield value
     for found in _URL_USERINFO.finditer(value):
         # A password may have an @ in it, and so may what comes after the host: both readings count.

@@ -82,3 +82,25 @@ def test_an_address_that_is_a_secret_is_taken_out_whole_and_by_its_tokens() -> N
     )
     assert redact("alerts at https://example.com/a") == "alerts at https://example.com/a"
     assert "TIiajkdnlazkcOXrIdevi7FQ" in Redactor(values)("TIiajkdnlazkcOXrIdevi7FQ")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mailtos://jane:hunter2hunter2@mail.example.com?to=ops@www.example.com",
+        "mailto://jane:hunter2hunter2@example.com:587/ops@www.example.com/",
+        "ntfys://www.example.com/hunter2hunter2",
+    ],
+)
+def test_the_site_is_named_also_where_it_is_a_part_of_a_secret_address(address: str) -> None:
+    redact = Redactor({"OPS_URL": address, "DOMAIN": "www.example.com"}, addresses=("OPS_URL",))
+    assert redact("down: https://www.example.com: 502") == "down: https://www.example.com: 502"
+    assert redact(f"to {address}, hunter2hunter2") == "to [redacted], [redacted]"
+
+
+def test_what_looks_like_a_host_is_masked_where_it_stands_for_none() -> None:
+    redact = Redactor(
+        {"OPS_URL": "ntfys://ntfy.example.com/a.secret.topic", "X": "some.dotted.words"}, addresses=("OPS_URL",)
+    )
+    assert redact("a.secret.topic some.dotted.words") == "[redacted] [redacted]"
+    assert Redactor({"SITE_SECRET": "some.dotted.words"})("some.dotted.words") == "[redacted]"
