@@ -99,8 +99,8 @@ LOSES_DATA = {"backup-restore", "backup-drop-old", "backup-prune"}
 TELLS_SECRETS = {"compare-env"}
 #: What a viewer's key is for: nothing of it changes anything, or tells of a setting.
 LOOKS = {
-    *("hello", "status", "history", "ledger", "follow", "logs", "edge-figures", "metrics", "backup-list"),
-    *("trust", "evidence", "judge", "gate", "migrations"),
+    *("hello", "status", "history", "ledger", "follow", "logs", "edge-figures", "metrics", "uptime"),
+    *("backup-list", "trust", "evidence", "judge", "gate", "migrations"),
 }
 OF_ROOT_ALONE = {"ground", "prepare"}
 

@@ -22,6 +22,7 @@ _FOR_VIEWER = frozenset(
         Operation.LOGS,
         Operation.EDGE_FIGURES,
         Operation.METRICS,
+        Operation.UPTIME,
         Operation.BACKUP_LIST,
         Operation.TRUST,
         Operation.EVIDENCE,
