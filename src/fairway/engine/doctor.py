@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairway.engine import clock, docker
+from fairway.engine.beside import beside
 from fairway.engine.contract.checks import Check, run_checks
 from fairway.engine.contract.environment import EnvironmentFile
-from fairway.engine.contract.errors import Failed, FairwayError
-from fairway.engine.contract.manifest import Release
+from fairway.engine.contract.errors import Failed
 from fairway.engine.edge import Edge
 from fairway.engine.envfile import read_settings
 from fairway.engine.hostconfig import read_host_config
 from fairway.engine.layout import Layout
+from fairway.engine.ownership import as_deploy_user
 from fairway.engine.process import run
-from fairway.engine.state import read_state
 
 # The first with a `!override` that replaces a list, which an encrypted environment file needs.
 MIN_COMPOSE = (2, 24, 4)
@@ -29,7 +29,6 @@ MIN_FREE_BYTES = 1024 * 1024 * 1024
 
 def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentFile) -> list[dict[str, Any]]:
     """Run every check; return for each its name, whether it holds, what was found, and what to do."""
-    serving = _serving(layout)
     checks: list[tuple[str, Check]] = [
         ("python3", _python),
         ("docker", lambda: _docker(layout)),
@@ -38,13 +37,10 @@ def examine(layout: Layout, registries: Iterable[str], environment: EnvironmentF
         ("deploy path", lambda: _deploy_path(layout)),
         ("host.json", lambda: _configured(layout)),
         *((f"login {name}", _login_check(layout, name)) for name in registries),
-        (environment.file, lambda: f"{len(read_settings(layout, environment))} settings"),
+        (environment.file, lambda: _settings(layout, environment)),
         ("edge", lambda: _edge(layout)),
         ("recovery at boot", lambda: _recovery(layout)),
-        *((("metrics", lambda: _metrics(layout)),) if _textfile(layout) else ()),
-        *((("error tracker", lambda: _error_tracker(layout, serving)),) if serving and serving.errors else ()),
-        *((("front door", lambda: _watching(layout)),) if _watched(layout) else ()),
-        *((("notifications", lambda: _notifications(layout)),) if _notifies(layout) else ()),
+        *beside(layout),
         ("keys of the deploy user", lambda: _login_keys(layout)),
         ("clock", clock.now),
     ]
@@ -118,6 +114,12 @@ def _login_check(layout: Layout, registry: str) -> Check:
     return check
 
 
+def _settings(layout: Layout, environment: EnvironmentFile) -> str:
+    # An administrator's look, too, says whether whoever deploys can read it.
+    with as_deploy_user(layout):
+        return f"{len(read_settings(layout, environment))} settings"
+
+
 def _recovery(layout: Layout) -> str:
     from fairway.engine import unit  # every command would wait for the import
 
@@ -130,89 +132,6 @@ def _login_keys(layout: Layout) -> str:
     from fairway.engine.access import authorized
 
     return authorized.describe(layout)
-
-
-def _textfile(layout: Layout) -> str | None:
-    try:
-        return read_host_config(layout.host_config).textfile
-    except FairwayError:
-        return None  # said by another check
-
-
-def _metrics(layout: Layout) -> str:
-    directory = _textfile(layout) or ""
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise Failed(
-            f"{directory} cannot be written by this user",
-            hint=f"as root: install -d -o <deploy user> {directory}; node_exporter needs "
-            f"--collector.textfile.directory={directory}",
-        )
-    return f"written to {directory} each minute"
-
-
-def _serving(layout: Layout) -> Release | None:
-    from fairway.engine.releases import load_release
-
-    try:
-        active = read_state(layout.state).active
-        return load_release(layout, active.tag).release if active is not None else None
-    except (FairwayError, OSError):
-        return None  # said by status
-
-
-def _error_tracker(layout: Layout, release: Release) -> str:
-    from fairway.engine.tracker.issues import Subject, counted
-    from fairway.engine.tracker.tracking import look_once
-
-    assert release.errors is not None
-    settings = read_settings(layout, release.env)
-    subject = Subject(str(release.tag), read_host_config(layout.host_config).environment, release.created_at)
-    seen = look_once(release.errors, subject, settings, release.env.file)
-    if seen.problem:
-        raise Failed(
-            f"it cannot be asked: {seen.problem}",
-            hint="a release is not sent back for new errors while that is so; see errors in fairway.toml",
-        )
-    return f"{counted(len(seen.issues))} of what serves"
-
-
-def _watched(layout: Layout) -> bool:
-    try:
-        return bool(read_host_config(layout.host_config).watch)
-    except FairwayError:
-        return False  # said by another check
-
-
-def _notifies(layout: Layout) -> bool:
-    try:
-        return read_host_config(layout.host_config).notifications is not None
-    except FairwayError:
-        return False  # said by another check
-
-
-def _watching(layout: Layout) -> str:
-    """Check that it is looked at, not how it is: that a site is down is no fault of the host's preparation."""
-    from fairway.engine.unit import unwatched
-    from fairway.engine.watcher.telling import tell
-
-    host = read_host_config(layout.host_config)
-    missing = unwatched(layout, host)
-    if missing is not None:
-        raise Failed(f"nobody looks: {missing}", hint="fairway bootstrap <environment>")
-    told = tell(layout, host)
-    stopped = [one for one in told if one.known.asked_at and not one.fresh]
-    if stopped:
-        raise Failed(
-            f"nobody has looked at that of {stopped[0].door.environment} since {stopped[0].known.asked_at}",
-            hint="on the host: systemctl status 'fairway-*-look.*', or cron's log",
-        )
-    return ", ".join(f"{one.door.environment} {one.door.url} {one.state.value}" for one in told)
-
-
-def _notifications(layout: Layout) -> str:
-    from fairway.engine.notifications import standing
-
-    return standing.check(layout, read_host_config(layout.host_config))
 
 
 def _edge(layout: Layout) -> str:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairway.engine import clock, doctor, unit
+from fairway.engine import beside, clock, unit
 from fairway.engine.contract.errors import Failed, FairwayError, Invalid
 from fairway.engine.contract.fields import Fields
 from fairway.engine.hostconfig import HostConfig, read_host_config
@@ -243,7 +243,7 @@ def test_doctor_says_that_nobody_looks_and_not_how_the_site_is(
 
     def check() -> tuple[bool, str]:
         try:
-            return True, doctor._watching(watched.layout)
+            return True, beside._watching(watched.layout, HOST)
         except FairwayError as error:
             return False, error.what
 
