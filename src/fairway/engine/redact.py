@@ -28,7 +28,7 @@ _MIN_OTHER = 12
 _MIN_PART = 10
 _PARTS = re.compile(r"[/?&=:@#]+")
 # The name of a host, as it is written: where an address leads, or the domain of somebody's e-mail.
-_HOST = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
+_HOST = r"(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}|[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 _HOST_OF_ADDRESS = re.compile(rf"(?:^|@)({_HOST})(?=[/?&:#,]|$)")
 # A setting that says where the site is: what a message about it has to name.
 _HOST_KEY = re.compile(r"HOST|DOMAIN|SERVER|SITE", re.IGNORECASE)

@@ -98,6 +98,11 @@ def test_the_site_is_named_also_where_it_is_a_part_of_a_secret_address(address: 
     assert redact(f"to {address}, hunter2hunter2") == "to [redacted], [redacted]"
 
 
+def test_the_address_of_a_receiver_s_host_is_no_secret() -> None:
+    redact = Redactor({"OPS_URL": "json://10.231.5.1:8080/hook"}, addresses=("OPS_URL",))
+    assert redact("down: http://10.231.5.13") == "down: http://10.231.5.13"
+
+
 def test_what_looks_like_a_host_is_masked_where_it_stands_for_none() -> None:
     redact = Redactor(
         {"OPS_URL": "ntfys://ntfy.example.com/a.secret.topic", "X": "some.dotted.words"}, addresses=("OPS_URL",)
