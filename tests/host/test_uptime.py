@@ -16,6 +16,7 @@ from testbed.host import USER, Host
 from testbed.waiting import wait_for
 from testbed.workspace import Workspace
 from tests.host.asking import serving, status
+from tests.host.receiving import Receiver
 
 PORT = 19_977
 
@@ -30,20 +31,31 @@ def host(bed: Testbed) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def work(bed: Testbed, host: Host) -> Iterator[Workspace]:
+def receiver(host: Host) -> Iterator[Receiver]:
+    made = Receiver(host.address)
+    yield made
+    made.go_away()
+
+
+@pytest.fixture(scope="module")
+def work(bed: Testbed, host: Host, receiver: Receiver) -> Iterator[Workspace]:
     """A project that serves on staging, with an environment beside it whose host looks at staging as well."""
     made = Workspace(bed, project="t-uptime", port=PORT, environments={"staging": host.name, "beside": "production"})
-    made.configure(environments={"staging": {"url": host.http(PORT), "watched_from": "beside"}})
+    told = [{"url_key": "OPS_URL", "events": ["down", "up", "drift"]}]
+    made.configure(environments={"staging": {"url": host.http(PORT), "watched_from": "beside", "notifications": told}})
     made.commit("Be watched")
-    for environment in ("staging", "beside"):
-        made.prepare_host(environment)
+    made.prepare_host("staging", {"OPS_URL": receiver.url})
+    made.prepare_host("beside")
     made.fairway("bootstrap", "staging")
     yield made
     made.remove()
 
 
 def _look(work: Workspace, environment: str) -> None:
-    """Have a host look now, as its timer does."""
+    """Have a host look now, as its timer does: in the sandbox of its unit, where there is systemd."""
+    if environment == "staging":
+        work.host(environment).sh(f"systemctl start fairway-{work.project}-staging-look.service")
+        return
     work.host(environment).sh(f"python3 -I {work.deploy_path}/.fairway/engine/current scheduled look", user=USER)
 
 
@@ -60,7 +72,9 @@ def _uptime(work: Workspace) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, json.loads(done.stdout)["staging"]
 
 
-def test_an_outage_is_seen_by_the_host_and_from_beside_and_told_once(work: Workspace, host: Host) -> None:
+def test_an_outage_is_seen_by_the_host_and_from_beside_and_told_once(
+    work: Workspace, host: Host, receiver: Receiver
+) -> None:
     _the_timer_looks(work, host)
     refused = work.fairway("bootstrap", "beside", check=False)
     assert "nobody looks: /etc/cron.d/fairway-t-uptime-beside is not there" in refused.stdout
@@ -69,7 +83,9 @@ def test_an_outage_is_seen_by_the_host_and_from_beside_and_told_once(work: Works
     work.fairway("deploy", "staging", work.tag)
     _nothing_shows_of_a_deployment(work)
     _what_stops_is_told_with_its_reason(work, host)
+    receiver.await_titles(f"down: {host.http(PORT)}", "what runs is not what is on record")
     _what_comes_back_is_told_with_its_length(work, host)
+    receiver.await_titles(f"up again: {host.http(PORT)}")
 
 
 def _the_timer_looks(work: Workspace, host: Host) -> None:

@@ -46,7 +46,7 @@ def _as_deploy_user(layout: Layout, check: Check) -> Check:
 
 
 def _metrics(directory: str) -> str:
-    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise Failed(
             f"{directory} cannot be written by this user",
             hint=f"as root: install -d -o <deploy user> {directory}; node_exporter needs "
