@@ -19,6 +19,8 @@ _URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:)[^\
 _URL_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?:(?P<least>[^\s@]+)@)(?:(?P<rest>[^\s/]*)@)?")
 # A path, an address (its password counts by itself), an image by its digest: no secret, and what logs are read for.
 _NO_SECRET = re.compile(r"\.{0,2}/|[a-z][a-z0-9+.-]*://|[\w.:/-]+@sha256:[0-9a-f]{64}$")
+# Where something is, and no more: NEXTAUTH_URL is the site's own address, whatever its name sounds like.
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?/?")
 _SWITCHES = frozenset(("true", "false", "none", "null", "yes", "off", "auto", "lax", "strict", "enabled", "disabled"))
 _MIN_SECRET = 3
 _MASK = "[redacted]"
@@ -75,6 +77,8 @@ def _told_apart(address: str) -> set[str]:
 
 def _secrets(key: str, value: str) -> Iterator[str]:
     """Return what of a setting nobody may see."""
+    if _ORIGIN.fullmatch(value):
+        return
     named = _SECRET_KEY.search(key) and len(value) >= _MIN_SECRET and value.lower() not in _SWITCHES
     public = _NO_SECRET.match(value) or (_HOST_KEY.search(key) and re.fullmatch(_HOST, value))
     if named or (len(value) >= _MIN_OTHER and not public):

@@ -19,6 +19,13 @@ def test_an_ordinary_word_is_none(key: str) -> None:
     assert Redactor({key: "berlin"})("in berlin") == "in berlin"
 
 
+@pytest.mark.parametrize("value", ["https://www.example.com", "http://localhost:3000/"])
+def test_the_site_s_own_address_is_none_whatever_its_name(value: str) -> None:
+    assert Redactor({"NEXTAUTH_URL": value})(f"down: {value}: 502") == f"down: {value}: 502"
+    for secret in (f"{value.rstrip('/')}/a-path", f"{value}?key=1", value.replace("//", "//user:pw@")):
+        assert Redactor({"SLACK_WEBHOOK": secret})(secret) == "[redacted]"
+
+
 def test_a_switch_is_none_whatever_its_name() -> None:
     redact = Redactor({"COOKIE_SECURE": "true", "AUTH_MODE": "Strict"})
     assert redact("it is true, Strict") == "it is true, Strict"
