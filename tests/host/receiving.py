@@ -64,4 +64,4 @@ class Receiver:
         """Wait until exactly this has come since the last time, and forget it. Raises with what came instead."""
         wait_for(f"{titles} at the receiver, which has {self.titles}", lambda: len(self.got) >= len(titles))
         came, self.got = self.titles, []
-        assert came == list(titles)
+        assert came == list(titles), came  # the test that asks cannot show what came

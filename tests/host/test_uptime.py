@@ -52,11 +52,16 @@ def work(bed: Testbed, host: Host, receiver: Receiver) -> Iterator[Workspace]:
 
 
 def _look(work: Workspace, environment: str) -> None:
-    """Have a host look now, as its timer does: in the sandbox of its unit, where there is systemd."""
+    """Have a host look now."""
+    work.host(environment).sh(f"python3 -I {work.deploy_path}/.fairway/engine/current scheduled look", user=USER)
+
+
+def _look_as_by_timer(work: Workspace, environment: str) -> None:
+    """Have a host look now, in the sandbox of its unit where there is systemd."""
     if environment == "staging":
         work.host(environment).sh(f"systemctl start fairway-{work.project}-staging-look.service")
-        return
-    work.host(environment).sh(f"python3 -I {work.deploy_path}/.fairway/engine/current scheduled look", user=USER)
+    else:
+        _look(work, environment)
 
 
 def _changes(work: Workspace, environment: str) -> list[dict[str, Any]]:
@@ -127,7 +132,7 @@ def _what_stops_is_told_with_its_reason(work: Workspace, host: Host) -> None:
     # The edge has each question wait for ten seconds, so both look at the same time.
     with ThreadPoolExecutor() as pool:
         for _ in range(2):
-            list(pool.map(lambda environment: _look(work, environment), ("staging", "beside")))
+            list(pool.map(lambda environment: _look_as_by_timer(work, environment), ("staging", "beside")))
     down, drift = _changes(work, "staging")
     (beside,) = _changes(work, "beside")
     assert (down["kind"], down["environment"], down["subject"]) == ("down", "staging", host.http(PORT))
@@ -151,7 +156,7 @@ def _what_comes_back_is_told_with_its_length(work: Workspace, host: Host) -> Non
     host.docker("start", f"{work.project}-app-green")
     wait_for("it to serve again", lambda: serving(work, "staging") == work.tag)
     for environment in ("staging", "beside"):
-        _look(work, environment)
+        _look_as_by_timer(work, environment)
     kinds = {line["kind"]: line for line in _changes(work, "staging")}
     assert list(kinds) == ["down", "drift", "up", "drift-ended"]
     assert [line["kind"] for line in _changes(work, "beside")] == ["down", "up"]
