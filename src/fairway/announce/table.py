@@ -20,7 +20,6 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("GitHub", github.from_environ),
     ("the error tracker", sentry.from_environ),
     ("traces", traces.from_environ),
-    ("the error tracker", sentry.from_environ),
 )
 
 #: Who is told how a deployment ended that another process began: ``fairway attach`` and ``cancel`` see it end.
@@ -52,6 +51,6 @@ def announcements(
         project=config.project,
         environment=target.name,
         promoted=target.promote_from is not None,
-        url=target.site.url if target.site else None,
+        url=target.url,
         problems=tuple(problems),
     )
