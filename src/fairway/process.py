@@ -38,6 +38,8 @@ PIPELINE_SUFFIXES = (
     "_GHCR_USERNAME",
     "_GHCR_TOKEN",
 )
+#: Secrets of Fairway's own. Those that other tools know by their names, as GITHUB_TOKEN, may be meant for these, too.
+OWN_SECRETS = ("FAIRWAY_GITHUB_TOKEN", "FAIRWAY_OIDC_CLIENT_SECRET")
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -48,7 +50,11 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     over the connection.
     """
     given = os.environ if environ is None else environ
-    return {name: value for name, value in given.items() if not name.upper().endswith(PIPELINE_SUFFIXES)}
+    return {
+        name: value
+        for name, value in given.items()
+        if not name.upper().endswith(PIPELINE_SUFFIXES) and name not in OWN_SECRETS
+    }
 
 
 class Started(Protocol):
