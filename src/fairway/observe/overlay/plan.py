@@ -109,8 +109,8 @@ def plan(
             names[_THIS_MACHINE] = GATEWAY
         if not urls:
             notes.append(
-                f"{one.name} is published for its host alone and has no site: "
-                f"--front-door {one.name}=https://... has it asked from outside"
+                f"{one.name} is published for its host alone, and fairway.toml has no address of it: set "
+                f"environments.{one.name}.url, or have it asked from outside with --front-door {one.name}=https://..."
             )
         if one.textfile is None:
             notes.append(f"{one.name} writes no figures: set environments.{one.name}.textfile in fairway.toml")
