@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fairway.announce import github, sentry, traces
 from fairway.announce.model import Announcer
-from fairway.announce.telling import Announcements
+from fairway.announce.telling import Announcements, in_a_line
 from fairway.config import Config, Environment
 from fairway.engine.contract.errors import FairwayError
+
+if TYPE_CHECKING:
+    from fairway.engine.contract.manifest import Release
 
 #: Returns who tells a service, None where the environment does not ask for it. Raises ``FairwayError`` when it does,
 #: and it cannot be done.
@@ -54,3 +58,19 @@ def announcements(
         url=target.url,
         problems=tuple(problems),
     )
+
+
+def tell_of_release(
+    config: Config, release: Release, notice: Callable[[str], None], *, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Tell the error tracker of a release that was made, where there is one.
+
+    The release is there, whatever comes of it: that it could not be told is a line for ``notice``.
+    """
+    told: sentry.Sentry | None = None
+    try:
+        told = sentry.from_environ(environ, config)
+        if told is not None:
+            told.released(release)
+    except Exception as error:
+        notice(f"not told: {in_a_line('the error tracker', error, told.secrets if told is not None else ())}")
