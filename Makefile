@@ -11,7 +11,7 @@ help: ## show this
 setup: ## prepare .venv (quick when nothing has changed)
 	@scripts/setup.sh
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock anew from pyproject.toml, and that of Bugsink
 	@scripts/setup.sh lock
 
 docker: ## make Docker usable: a daemon that runs is left alone, one is installed and started where there is none

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv with exactly what requirements.lock names, and the package in it.
 # setup.sh        quick and quiet when nothing has changed
-# setup.sh lock   write requirements.lock anew
+# setup.sh lock   write requirements.lock anew, and that of the tests' error tracker
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -59,11 +59,15 @@ get_programs
 python=$(find_python) || fail "Python 3.11 or newer is needed (Debian: apt-get install python3 python3-venv)"
 get_uv "$python"
 
-if [ "${1:-}" = lock ]; then
+compile() { # OPTIONS AND SOURCES...
     "$UV" pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
-        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-        --all-extras --group dev --output-file requirements.lock pyproject.toml scripts/build-requirements.in
-    say "wrote requirements.lock"
+        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$@"
+}
+
+if [ "${1:-}" = lock ]; then
+    compile --all-extras --group dev --output-file requirements.lock pyproject.toml scripts/build-requirements.in
+    compile --output-file scripts/bugsink/requirements.lock scripts/bugsink/requirements.in
+    say "wrote requirements.lock and scripts/bugsink/requirements.lock"
     exit 0
 fi
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fairway.engine.contract.errors import Failed
 
@@ -38,6 +38,8 @@ PIPELINE_SUFFIXES = (
     "_GHCR_USERNAME",
     "_GHCR_TOKEN",
 )
+#: Secrets of Fairway's own. Those that other tools know by their names, as GITHUB_TOKEN, may be meant for these, too.
+OWN_SECRETS = ("FAIRWAY_GITHUB_TOKEN", "FAIRWAY_OIDC_CLIENT_SECRET")
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -48,7 +50,11 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     over the connection.
     """
     given = os.environ if environ is None else environ
-    return {name: value for name, value in given.items() if not name.upper().endswith(PIPELINE_SUFFIXES)}
+    return {
+        name: value
+        for name, value in given.items()
+        if not name.upper().endswith(PIPELINE_SUFFIXES) and name not in OWN_SECRETS
+    }
 
 
 class Started(Protocol):
@@ -106,24 +112,8 @@ def run(
     >>> run(["git", "--version"]).or_fail("git does not work").startswith("git version")
     True
     """
-    stdin: dict[str, object] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-    try:
-        done = subprocess.run(
-            list(argv),
-            env=child_environment(env),
-            cwd=cwd,
-            capture_output=True,
-            timeout=timeout_s,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            **stdin,  # type: ignore[call-overload]
-        )
-    except subprocess.TimeoutExpired:
-        raise _too_slow(argv, timeout_s) from None
-    except OSError as error:
-        raise _cannot_start(argv, cwd, error) from None
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+    return _to_the_end(argv, timeout_s, env=child_environment(env), cwd=cwd, **stdin)
 
 
 def stream(
@@ -194,24 +184,14 @@ def unattended(argv: Sequence[str], *, timeout_s: float = 120.0) -> Completed:
     It has no terminal at all: what it would ask for, it goes without. A touch of a key
     is waited for. Raises ``Failed`` as :func:`run`.
     """
-    try:
-        done = subprocess.run(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            # Without it a program opens the terminal of its session, whatever its own streams are.
-            start_new_session=True,
-            env={**child_environment(), "SSH_ASKPASS_REQUIRE": "never"},
-            timeout=timeout_s,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _too_slow(argv, timeout_s) from None
-    except OSError as error:
-        raise _cannot_start(argv, None, error) from None
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    return _to_the_end(
+        argv,
+        timeout_s,
+        stdin=subprocess.DEVNULL,
+        # Without it a program opens the terminal of its session, whatever its own streams are.
+        start_new_session=True,
+        env={**child_environment(), "SSH_ASKPASS_REQUIRE": "never"},
+    )
 
 
 def in_foreground(argv: Sequence[str]) -> int:
@@ -250,6 +230,25 @@ def start_on_its_own(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], 
             )
     except OSError as error:
         raise _cannot_start(argv, cwd, error) from None
+
+
+def _to_the_end(argv: Sequence[str], timeout_s: float, *, cwd: Path | None = None, **options: Any) -> Completed:
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            capture_output=True,
+            timeout=timeout_s,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            **options,
+        )
+    except subprocess.TimeoutExpired:
+        raise _too_slow(argv, timeout_s) from None
+    except OSError as error:
+        raise _cannot_start(argv, cwd, error) from None
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import fairway
 from fairway.config.environment import VARIABLES
 from fairway.engine.contract.errors import Failed
-from fairway.process import PIPELINE_SUFFIXES, in_foreground, run, stream
+from fairway.process import OWN_SECRETS, PIPELINE_SUFFIXES, in_foreground, run, stream
 from fairway.remote.transport import LocalTransport
 
 
@@ -79,6 +81,8 @@ def test_what_a_pipeline_hands_to_fairway_goes_to_no_other_program(
     for prefix in ("STAGING", "PROD", "MY_OWN"):
         for suffix in PIPELINE_SUFFIXES:
             monkeypatch.setenv(prefix + suffix, "canary")
+    for name in OWN_SECRETS:
+        monkeypatch.setenv(name, "canary")
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
     env = dict(os.environ) if given else None
@@ -98,6 +102,14 @@ def test_ssh_is_not_handed_what_a_pipeline_hands_to_fairway(monkeypatch: pytest.
 
 def test_every_variable_of_an_environment_is_held_back() -> None:
     assert {f"_{name}" for name in VARIABLES} == set(PIPELINE_SUFFIXES)
+
+
+def test_every_secret_that_is_for_fairway_alone_is_held_back() -> None:
+    package = Path(fairway.__file__).parent
+    ours = (path for path in package.rglob("*.py") if "engine" not in path.relative_to(package).parts)
+    source = "\n".join(path.read_text() for path in ours)
+    named = set(re.findall(r'"(FAIRWAY_[A-Z_]*(?:TOKEN|SECRET|PASSWORD|KEY))"', source))
+    assert named == set(OWN_SECRETS)
 
 
 def test_an_editor_is_not_handed_what_a_pipeline_hands_to_fairway(

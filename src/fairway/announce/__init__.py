@@ -7,7 +7,16 @@ told is one notice on the screen.
 """
 
 from fairway.announce.model import Announcer, Deployment, Ending, Kind
-from fairway.announce.table import FOLLOWING, announcements
+from fairway.announce.table import FOLLOWING, announcements, tell_of_release
 from fairway.announce.telling import Announcements
 
-__all__ = ["FOLLOWING", "Announcements", "Announcer", "Deployment", "Ending", "Kind", "announcements"]
+__all__ = [
+    "FOLLOWING",
+    "Announcements",
+    "Announcer",
+    "Deployment",
+    "Ending",
+    "Kind",
+    "announcements",
+    "tell_of_release",
+]

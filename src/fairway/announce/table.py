@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fairway.announce import github, sentry, traces
 from fairway.announce.model import Announcer
-from fairway.announce.telling import Announcements
+from fairway.announce.telling import Announcements, in_a_line
 from fairway.config import Config, Environment
 from fairway.engine.contract.errors import FairwayError
+
+if TYPE_CHECKING:
+    from fairway.engine.contract.manifest import Release
 
 #: Returns who tells a service, None where the environment does not ask for it. Raises ``FairwayError`` when it does,
 #: and it cannot be done.
@@ -20,7 +24,6 @@ MAKERS: tuple[tuple[str, Maker], ...] = (
     ("GitHub", github.from_environ),
     ("the error tracker", sentry.from_environ),
     ("traces", traces.from_environ),
-    ("the error tracker", sentry.from_environ),
 )
 
 #: Who is told how a deployment ended that another process began: ``fairway attach`` and ``cancel`` see it end.
@@ -52,6 +55,22 @@ def announcements(
         project=config.project,
         environment=target.name,
         promoted=target.promote_from is not None,
-        url=target.site.url if target.site else None,
+        url=target.url,
         problems=tuple(problems),
     )
+
+
+def tell_of_release(
+    config: Config, release: Release, notice: Callable[[str], None], *, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Tell the error tracker of a release that was made, where there is one.
+
+    The release is there, whatever comes of it: that it could not be told is a line for ``notice``.
+    """
+    told: sentry.Sentry | None = None
+    try:
+        told = sentry.from_environ(environ, config)
+        if told is not None:
+            told.released(release)
+    except Exception as error:
+        notice(f"not told: {in_a_line('the error tracker', error, told.secrets if told is not None else ())}")

@@ -144,15 +144,16 @@ class _Teller:
     def _attempt(self, tell: Callable[[], None]) -> None:
         try:
             tell()
-        except FairwayError as error:
-            why = f": {error.why}" if error.why else ""
-            self._found.append(self._cleaned(f"{self._announcer.name} ({error.what}{why})"))
         except Exception as error:  # whatever a library meets, the deployment goes on
-            self._found.append(f"{self._announcer.name} ({type(error).__name__})")
+            self._found.append(in_a_line(self._announcer.name, error, self._announcer.secrets))
 
-    def _cleaned(self, text: str) -> str:
-        line = " ".join(text.split())
-        for secret in self._announcer.secrets:
-            if secret:
-                line = line.replace(secret, "***")
-        return line[:_MOST_CHARACTERS]
+
+def in_a_line(name: str, error: Exception, secrets: tuple[str, ...] = ()) -> str:
+    """Say who was not told and why; of an error that is not Fairway's own no more than what kind it is of."""
+    if not isinstance(error, FairwayError):
+        return f"{name} ({type(error).__name__})"
+    line = " ".join(f"{name} ({error.what}{f': {error.why}' if error.why else ''})".split())
+    for secret in secrets:
+        if secret:
+            line = line.replace(secret, "***")
+    return line[:_MOST_CHARACTERS]

@@ -43,7 +43,7 @@ _RESULTS = {
 
 
 def from_environ(environ: Mapping[str, str], config: Config) -> Traces | None:
-    """Return who sends traces, when an endpoint is set. Raises ``Invalid`` for a protocol that is not spoken."""
+    """Return who sends traces, when an endpoint is set. Raises ``Invalid`` for one that cannot be."""
     endpoint = next((environ[name] for name in _ENDPOINTS if environ.get(name)), None)
     off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
     if endpoint is None or off:
@@ -51,7 +51,11 @@ def from_environ(environ: Mapping[str, str], config: Config) -> Traces | None:
     protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), _SPOKEN)
     if protocol != _SPOKEN:
         raise Invalid(f"only {_SPOKEN} is spoken", hint=f"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL={_SPOKEN}")
-    return Traces(environ, _secrets(endpoint, environ))
+    try:
+        return Traces(environ, _secrets(endpoint, environ))
+    except ValueError:
+        name = next(name for name in _ENDPOINTS if environ.get(name))
+        raise Invalid(f"{name} is not an address") from None
 
 
 def _secrets(endpoint: str, environ: Mapping[str, str]) -> tuple[str, ...]:

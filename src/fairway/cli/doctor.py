@@ -59,7 +59,7 @@ def check_host(
             checks: list[dict[str, Any]] = engine.call(
                 Operation.DOCTOR,
                 registries=registries,
-                env=config.env.rules.as_json(),
+                env=config.env_rules.as_json(),
             )["checks"]
             trust = read_trust(engine)
             kept = look_over(

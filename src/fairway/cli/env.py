@@ -49,7 +49,7 @@ def check(environment: EnvironmentArgument, as_json: JsonOption = False) -> None
 
     config = load()
     with open_engine(config.environment(environment)) as engine:
-        found = engine.call(Operation.ENV, env=config.env.rules.as_json())
+        found = engine.call(Operation.ENV, env=config.env_rules.as_json())
     missing = needed_and_missing(found["keys"])
     if as_json:
         print_json({**found, "lacking": missing})
@@ -128,7 +128,7 @@ def _asked(targets: Iterable[Environment], config: Config) -> list[dict[str, Any
 
     with ExitStack() as stack:
         engines = [stack.enter_context(open_engine(target)) for target in targets]
-        return [engine.call(Operation.ENV, env=config.env.rules.as_json()) for engine in engines]
+        return [engine.call(Operation.ENV, env=config.env_rules.as_json()) for engine in engines]
 
 
 def _compared(targets: Iterable[Environment], config: Config) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ def _compared(targets: Iterable[Environment], config: Config) -> list[dict[str, 
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     with ExitStack() as stack:
         engines = [stack.enter_context(keeper_for(target).upkeep_session()) for target in targets]
-        return [engine.call(Operation.COMPARE_ENV, env=config.env.rules.as_json(), comparing=key) for engine in engines]
+        return [engine.call(Operation.COMPARE_ENV, env=config.env_rules.as_json(), comparing=key) for engine in engines]
 
 
 @app.command("set", epilog="Example: openssl rand -hex 32 | fairway env set production NEXTAUTH_SECRET")
@@ -236,7 +236,7 @@ def _change(environment: str, identity: Path, change: Callable[[str], str], *, w
     config = load()
     target = config.environment(environment)
     recipients = _recipients(config)
-    rules = config.env.rules
+    rules = config.env_rules
     keeper = keeper_for(target)
     with keeper.deploy_session() as engine:
         present = engine.call(Operation.SEALED_ENV, env=rules.as_json())

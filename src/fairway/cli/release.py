@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fairway.cli.output import JsonOption
-from fairway.engine.contract.errors import FairwayError, Invalid
+from fairway.engine.contract.errors import Invalid
 
 if TYPE_CHECKING:
-    from fairway.cli.progress import Progress
-    from fairway.config import Config
-    from fairway.engine.contract.manifest import Release
     from fairway.release import RebuildCheck
 
 
@@ -58,6 +54,7 @@ def release(
 
 
 def _release(*, allow_dirty: bool, as_json: bool) -> None:
+    from fairway.announce import tell_of_release
     from fairway.cli import summary
     from fairway.cli.output import print_json, print_table
     from fairway.cli.progress import Progress
@@ -70,7 +67,7 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
         made = result.named.release
         existing = result.outcome is ReleaseOutcome.EXISTING
         if not existing:
-            _announce(config, made, progress)
+            tell_of_release(config, made, progress.notice)
     summary.add(summary.released(made, result.named.name, existing=existing))
     if as_json:
         print_json(
@@ -94,19 +91,6 @@ def _release(*, allow_dirty: bool, as_json: bool) -> None:
         ],
     )
     print(f"{'released before' if existing else 'released'}: {made.tag}")
-
-
-def _announce(config: Config, made: Release, progress: Progress) -> None:
-    """Tell the error tracker of the release, where there is one; that it could not be told is a notice."""
-    from fairway.announce.sentry import from_environ
-
-    try:
-        sentry = from_environ(os.environ, config)
-        if sentry is not None:
-            sentry.released(made)
-    except FairwayError as error:
-        why = f" ({' '.join(error.why.split())})" if error.why else ""
-        progress.notice(f"the error tracker was not told of the release: {error.what}{why}")
 
 
 def _build(*, as_json: bool) -> None:

@@ -6,7 +6,8 @@ Every key, its default, unit and limits are described in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -292,6 +293,13 @@ class Config(Table):
         return self.images.release or Repository(self.images.app.removesuffix("-app") + "-release")
 
     @property
+    def env_rules(self) -> EnvironmentFile:
+        """What a host is asked to hold its file against: ``[env]``, and the keys that Fairway itself reads there."""
+        rules = self.env.rules
+        own = [key for key in _own_keys(self) if key not in rules.declared]
+        return replace(rules, optional=(*rules.optional, *dict.fromkeys(own)))
+
+    @property
     def environment_order(self) -> tuple[str, ...]:
         """The environments, each after the one it is promoted from; otherwise as in the file."""
         order: list[str] = []
@@ -356,6 +364,17 @@ class Config(Table):
             )
         ((only, source),) = sources.items()
         return Promotion(source, only)
+
+
+def _own_keys(config: Config) -> Iterator[str]:
+    """Yield the keys of the hosts' file that other tables name: they are declared by that."""
+    tables = config.environments.values()
+    if config.errors is not None and config.errors.token_key is not None:
+        yield config.errors.token_key
+    for backup in (config.backup, *(table.backup for table in tables if table.backup is not None)):
+        yield from filter(None, (backup.url_key, backup.offsite_password, *backup.offsite_env))
+    for receivers in (config.notifications, *(table.notifications or () for table in tables)):
+        yield from (receiver.url_key for receiver in receivers)
 
 
 def _contradictions(config: Config) -> list[str]:

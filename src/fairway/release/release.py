@@ -217,7 +217,7 @@ def _release(
         soak=Soak(**dict(config.soak)),
         drain_timeout_s=config.drain.timeout_s,
         warm_keep_s=config.warm.keep_s,
-        env=config.env.rules,
+        env=config.env_rules,
         leftovers=tuple(one.place() for one in config.secrets.leftovers),
         errors=config.errors.tracker if config.errors is not None else None,
     )

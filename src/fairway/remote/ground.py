@@ -88,7 +88,7 @@ def wish_for(config: Config, target: Environment, deploy_user: str) -> Wish:
         deploy_user=deploy_user,
         deploy_path=target.deploy_path,
         port=target.port,
-        env=config.env.rules,
+        env=config.env_rules,
         site=target.site,
         external_database=backup.url_key is not None,
         tools=(

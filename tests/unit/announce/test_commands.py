@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from fairway.announce.table import FOLLOWING, MAKERS
 from fairway.cli.deployment import Options, conduct, follow
 from fairway.cli.progress import Progress
 from fairway.config import Config
+from fairway.config.environment_tables import EnvironmentTable
 from fairway.engine.contract.errors import Refused, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.remote.session import EngineSession
@@ -17,6 +19,7 @@ from testbed.announced import GitHubDouble, Received, serve
 from tests.unit.announce.records import COMMIT, accepted, deployment, ended, event, step
 
 HOST = {"hosts": ["deploy@host.example"], "deploy_path": "/opt/capakraken", "port": 3000}
+SITE = {"name": "www.example.com", "tls": "files", "certificate": "/c.pem", "certificate_key": "/k.pem"}
 CONFIG = Config.model_validate(
     {
         "project": "capakraken",
@@ -129,3 +132,25 @@ def test_who_cancels_tells_the_end_of_what_another_began(double: GitHubDouble, s
     result = _follow(Engine(cancelled) if still_running else Engine(nothing, cancelled))
     assert result["outcome"] == ("cancelled" if still_running else "unchanged")
     assert [document["state"] for _, document in double.heard] == ["inactive", "error"]
+
+
+@pytest.mark.parametrize("makers", [MAKERS, FOLLOWING])
+def test_nobody_is_told_twice(makers: tuple[tuple[str, Any], ...]) -> None:
+    assert len({make for _, make in makers}) == len(makers)
+
+
+@pytest.mark.parametrize("own", [{"url": "https://www.example.com"}, {"admin": "root", "site": SITE}])
+def test_github_is_told_where_visitors_come_in(double: GitHubDouble, own: dict[str, Any]) -> None:
+    config = CONFIG.model_copy(
+        update={"environments": {"production": EnvironmentTable.model_validate({**HOST, **own})}}
+    )
+    conduct(
+        config,
+        config.environment("production"),
+        cast(EngineSession, Engine(([accepted()], ended()))),
+        Progress(),
+        Operation.DEPLOY,
+        Options(),
+    )
+    addresses = {document["environment_url"] for _, document in double.heard if "environment_url" in document}
+    assert addresses == {"https://www.example.com"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fairway.announce import Kind
+from fairway.announce import Kind, tell_of_release
 from fairway.announce.model import read_ending
 from fairway.announce.sentry import Sentry, from_environ
 from fairway.config import Config
@@ -139,6 +139,29 @@ def test_a_release_is_told_of_with_its_commit_and_its_run(double: Double, servic
             },
         )
     ]
+
+
+def test_a_release_that_is_not_told_of_is_a_line_without_the_token(
+    monkeypatch: pytest.MonkeyPatch,
+    release: Release,  # noqa: F811
+) -> None:
+    notices: list[str] = []
+
+    def echo(path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        return 403, json.dumps({"detail": f"{headers['authorization']} may not"}).encode()
+
+    with serve(echo) as service:
+        tell_of_release(_config(url=service.url), release, notices.append, environ={"SENTRY_AUTH_TOKEN": TOKEN})
+    assert notices == ["not told: the error tracker (answered 403, to create the release: Bearer *** may not)"]
+
+    def meet(*given: object) -> None:
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(Sentry, "released", meet)
+    tell_of_release(_config(), release, notices.append, environ={"SENTRY_AUTH_TOKEN": TOKEN})
+    assert notices[1:] == ["not told: the error tracker (KeyError)"]
+    tell_of_release(_config(), release, notices.append, environ={"SENTRY_AUTH_TOKEN": "two\nlines"})
+    assert notices[2:] == ["not told: the error tracker (SENTRY_AUTH_TOKEN is not one line of printable characters)"]
 
 
 def test_nobody_is_told_without_a_token_or_a_table() -> None:

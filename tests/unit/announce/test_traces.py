@@ -192,6 +192,14 @@ def test_a_protocol_that_is_not_spoken_is_refused() -> None:
         )
 
 
+@pytest.mark.parametrize("endpoint", ["http://[::1:4318", "http://user:hunter2@[::1"])
+def test_an_address_that_is_none_is_refused_without_being_shown(endpoint: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        from_environ({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, CONFIG)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT is not an address" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 _WITHOUT = """
 import sys
 sys.modules["opentelemetry"] = None

@@ -257,6 +257,39 @@ def test_an_error_tracker_that_could_not_be_asked_is_refused(errors: str, senten
     assert sentence in refused(MINIMAL + table)
 
 
+def test_a_setting_that_fairway_itself_reads_is_declared_by_the_key_that_names_it() -> None:
+    config = parse(
+        MINIMAL
+        + """
+            [env]
+            required = ["OPS_URL"]
+            optional = ["SMTP_USER"]
+            [soak]
+            for_s = 60
+            [errors]
+            organization = "acme"
+            project = "shop"
+            token_key = "SENTRY_READ_TOKEN"
+            [[notifications]]
+            url_key = "OPS_URL"
+            [backup]
+            offsite = "sftp:backup@vault:/srv/shop"
+            offsite_password = "RESTIC_PASSWORD"
+            offsite_env = ["AWS_ACCESS_KEY_ID"]
+            [environments.staging]
+            hosts = ["deploy@staging.example.com"]
+            deploy_path = "/opt/shop"
+            port = 3000
+            notifications = [{ url_key = "STAGING_URL" }]
+        """
+    )
+    rules = config.env_rules
+    assert rules.required == ("OPS_URL",)
+    expected = {"SMTP_USER", "SENTRY_READ_TOKEN", "RESTIC_PASSWORD", "AWS_ACCESS_KEY_ID", "STAGING_URL"}
+    assert set(rules.optional) == expected
+    assert len(rules.optional) == len(expected)
+
+
 def test_an_error_tracker_without_a_token_is_announced_to_and_not_asked() -> None:
     table = '[errors]\norganization = "acme"\nproject = "capakraken"\n'
     errors = parse(MINIMAL + table).errors

@@ -187,6 +187,18 @@ def test_each_alert_of_its_own_fires_when_it_is_meant_to_and_not_before(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_of_what_says_that_visitors_are_not_served_one_is_told(tmp_path: Path) -> None:
+    (text,) = (one.text for one in files(_plan(tmp_path)) if one.path == "alertmanager/alertmanager.yml")
+    held_back: dict[str, set[str]] = {}
+    for rule in YAML(typ="safe").load(text)["inhibit_rules"]:
+        assert rule["equal"] == ["project", "environment"]
+        (source,), (target,) = rule["source_matchers"], rule["target_matchers"]
+        held_back[source.removeprefix("alertname = ")] = set(re.findall(r"Fairway\w+", target))
+    # The first that is told: the watcher has asked several times by then, and waits for nothing.
+    assert held_back["FairwayDown"] == {"FairwayUnreachable", "FairwayNotReady", "FairwayFrontDoorDown"}
+    assert held_back["FairwayUnreachable"] == {"FairwayNotReady", "FairwayFrontDoorDown"}
+
+
 @pytest.fixture
 def composed(tmp_path: Path) -> dict[str, Any]:
     """The Compose file as Compose itself reads it, with Grafana."""

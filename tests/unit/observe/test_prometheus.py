@@ -20,6 +20,7 @@ ROOT = HERE.parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=ROOT / ".testbed" / "bin")
 METRIC = re.compile(r"\bfairway_[a-z_]+")
+SEEN_FROM = ("production", "staging")
 HOST = 'project="shop",environment="production"'
 
 #: For each alert: a series with its values a minute, when it fires, and how it is not yet firing before.
@@ -97,6 +98,21 @@ def test_each_alert_fires_when_it_is_meant_to_and_not_a_minute_before(tmp_path: 
     document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "firing.yml").write_text(json.dumps(document))
     _promtool(tmp_path, "test", "rules", "firing.yml")
+
+
+def test_a_front_door_that_is_down_is_told_of_its_own_environment_whoever_sees_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(rules())
+    seen = [f'fairway_uptime_up{{project="shop",environment="{one}",watched="production"}}' for one in SEEN_FROM]
+    asked = 'count by (environment, seen_from) (ALERTS{alertname="FairwayDown",alertstate="firing"})'
+    expected = [{"labels": f'{{environment="production",seen_from="{one}"}}', "value": 1} for one in SEEN_FROM]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": one, "values": "0x5"} for one in seen],
+        "promql_expr_test": [{"expr": asked, "eval_time": "3m", "exp_samples": expected}],
+    }
+    document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "seen.yml").write_text(json.dumps(document))
+    _promtool(tmp_path, "test", "rules", "seen.yml")
 
 
 def _firing(name: str) -> str:

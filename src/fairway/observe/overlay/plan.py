@@ -89,8 +89,8 @@ def plan(
         if not _is_address(address):
             raise Invalid(f"{address!r} is not an IP address")
     known = {one.name: one for one in environments}
-    _check_known("front door", given, known)
-    _check_known("address", found, {host.destination for one in environments for host in one.hosts})
+    _check_known("a front door", given, known)
+    _check_known("an address", found, {host.destination for one in environments for host in one.hosts})
     here = known[on].hosts[0] if on is not None else None
     there = {one.name: tuple(host for host in one.hosts if not _same(host, here)) for one in environments}
     if lost := [name for name, hosts in there.items() if any(host.local for host in hosts)]:
@@ -109,8 +109,8 @@ def plan(
             names[_THIS_MACHINE] = GATEWAY
         if not urls:
             notes.append(
-                f"{one.name} is published for its host alone and has no site: "
-                f"--front-door {one.name}=https://... has it asked from outside"
+                f"{one.name} is published for its host alone, and fairway.toml has no address of it: set "
+                f"environments.{one.name}.url, or have it asked from outside with --front-door {one.name}=https://..."
             )
         if one.textfile is None:
             notes.append(f"{one.name} writes no figures: set environments.{one.name}.textfile in fairway.toml")
@@ -141,7 +141,7 @@ def plan(
 
 def _check_known(what: str, given: Mapping[str, str], known: Mapping[str, object] | set[str]) -> None:
     if unknown := [name for name in given if name not in known]:
-        raise Invalid(f"a {what} is given for {unknown[0]!r}, which is not in fairway.toml")
+        raise Invalid(f"{what} is given for {unknown[0]!r}, which is not in fairway.toml")
 
 
 def _is_address(text: str) -> bool:
