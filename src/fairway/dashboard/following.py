@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fairway.engine.contract.errors import Failed, FairwayError, Invalid, OtherVersion, Refused, Unreachable
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
+from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion, Refused, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.observe.rates import Rates, rates
 from fairway.remote.line import Line
@@ -165,9 +166,9 @@ class Follower:
                 self._follow_once()
             except FairwayError as error:
                 self._fail(error)
-            except (OSError, KeyError, TypeError, ValueError) as error:
+            except (OSError, *NONSENSE) as error:
                 # Everything a host says is untrusted: whatever it is, the page goes on.
-                self._fail(_odd(error))
+                self._fail(cannot_be_read(error))
             if self.over or monotonic() > self._wanted_until:
                 break
             self._wake.wait(_RETRY_S)
@@ -225,7 +226,7 @@ class Follower:
                     self._note_reached()
                 except FairwayError:
                     before = None  # told by what follows the journal, where it is the connection
-                except (OSError, KeyError, TypeError, ValueError, AttributeError):
+                except (OSError, *NONSENSE):
                     line.close()
                     before = None
                 count += 1
@@ -323,7 +324,3 @@ class Followers:
         with self._lock:
             for one in self._each.values():
                 one.stop()
-
-
-def _odd(error: Exception) -> FairwayError:
-    return Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])

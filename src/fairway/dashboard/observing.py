@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
+from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.protocol import Operation
 from fairway.remote.line import Line
 
@@ -108,11 +109,10 @@ class Observer:
             entries = self._read_record(before.entries)
         except FairwayError as error:
             return replace(before, error=error)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, *NONSENSE) as error:
             # Everything a host says is untrusted: whatever it is, the page goes on.
             self._line.close()
-            odd = Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])
-            return replace(before, error=odd)
+            return replace(before, error=cannot_be_read(error))
         return replace(before, status=status, answered_at=datetime.now(UTC), error=None, entries=entries)
 
     def _read_record(self, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
