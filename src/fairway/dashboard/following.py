@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
-from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion, Refused, Unreachable
+from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.observe.rates import Rates, rates
 from fairway.remote.line import Line
@@ -38,7 +37,6 @@ _MAX_LOOKS = 3600
 _LOG_LINES = 60
 _MAX_LINE = 500
 _KEPT = 32
-_MAX_STREAMS = 100
 
 
 @dataclass(frozen=True)
@@ -287,7 +285,6 @@ class Followers:
         self._engine = engine
         self._lock = threading.Lock()
         self._each: OrderedDict[tuple[str, str], Follower] = OrderedDict()
-        self._streams = 0
 
     def follow(self, environment: str, deployment: str) -> Follower:
         """Return who follows a deployment; both names were checked."""
@@ -302,22 +299,6 @@ class Followers:
         for one in surplus:
             one.stop()
         return follower.want()
-
-    def refuse_full(self) -> None:
-        """Refuse one more who is to be told as it comes when there are so many."""
-        if self._streams >= _MAX_STREAMS:
-            raise Refused("too many look on already", why=f"{_MAX_STREAMS} at most are told as it comes")
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take one of the places for those who are told as it comes, for as long as that lasts."""
-        with self._lock:
-            self._streams += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._streams -= 1
 
     def stop(self) -> None:
         """End all threads."""
