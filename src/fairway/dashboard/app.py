@@ -137,6 +137,8 @@ def _failed(request: Request, error: Exception) -> Response:
 
 def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _told(request, Invalid("there is no such page", hint="the pages are listed at the top"), 404)
     return _told(request, Invalid(str(error.detail)), error.status_code)
 
 

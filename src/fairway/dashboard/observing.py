@@ -45,6 +45,11 @@ class Sight:
     error: FairwayError | None = None
     entries: tuple[Entry, ...] = ()
 
+    @property
+    def heard(self) -> bool:
+        """Whether the host has ever answered: else that nothing is known of it says nothing."""
+        return self.answered_at is not None
+
 
 class Observer:
     """Looks at one environment from a thread of its own."""

@@ -35,7 +35,7 @@ class BackupRow:
 class EnvironmentBackups:
     """What a host has, the newest first, what it warns of, and what was done with backups last.
 
-    ``problem`` is why the host did not say.
+    ``problem`` is why the host did not say; until ``heard`` its record is not known.
     """
 
     environment: str
@@ -48,6 +48,7 @@ class EnvironmentBackups:
     copy: HistoryLine | None = None
     done: tuple[HistoryLine, ...] = ()
     problem: dict[str, Any] | None = None
+    heard: bool = True
 
 
 def backups(sight: Sight, answer: Answer) -> EnvironmentBackups:
@@ -60,6 +61,7 @@ def backups(sight: Sight, answer: Answer) -> EnvironmentBackups:
         copy=next((line for line in done if line.action == "backup-copy"), None),
         done=tuple(done[:_SHOWN]),
         problem=answer.error.as_json() if answer.error else None,
+        heard=sight.heard,
     )
     try:
         return _told(shown, sight, answer.value or {})

@@ -75,7 +75,10 @@ class HistoryLine:
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """A page of the lines that are asked for, the newest first; ``actions`` and ``outcomes`` are all there are."""
+    """A page of the lines that are asked for, the newest first; ``actions`` and ``outcomes`` are all there are.
+
+    ``unheard`` are environments whose hosts were not heard yet, so that nothing of them is here.
+    """
 
     lines: tuple[HistoryLine, ...]
     total: int
@@ -83,6 +86,7 @@ class HistoryPage:
     pages: int
     actions: tuple[str, ...]
     outcomes: tuple[str, ...]
+    unheard: tuple[str, ...] = ()
 
 
 def line_of(environment: str, entry: Entry) -> HistoryLine:
@@ -122,6 +126,7 @@ def newest(sight: Sight, count: int) -> tuple[HistoryLine, ...]:
 
 def history(sights: Iterable[Sight], filters: Filters, page: int) -> HistoryPage:
     """Return a page of what is asked for; a page that is not there is the last one."""
+    sights = tuple(sights)
     every = [line_of(sight.environment, entry) for sight in sights for entry in sight.entries]
     wanted = sorted(filter(filters.wants, every), key=_when, reverse=True)
     pages = max(1, -(-len(wanted) // _PER_PAGE))
@@ -133,6 +138,7 @@ def history(sights: Iterable[Sight], filters: Filters, page: int) -> HistoryPage
         pages=pages,
         actions=_all(line.action for line in every),
         outcomes=_all(line.outcome for line in every),
+        unheard=tuple(sight.environment for sight in sights if not sight.heard),
     )
 
 
