@@ -141,7 +141,7 @@ def _matrix(desk: Desk, number: int) -> Matrix:
 
 
 def _release(desk: Desk, named: NamedRelease, environment: str) -> ReleasePage:
-    chosen = environment or desk.names[-1]
+    chosen = environment or next(reversed(desk.names), "")
     sights = desk.observers.sights()
     desk.sight(chosen)  # raises for one that there is none of
     holding = desk.shelf.look([named.release.tag])
