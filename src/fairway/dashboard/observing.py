@@ -6,6 +6,7 @@ A host is asked while somebody looks, and left alone otherwise.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ _EVERY_BUSY_S = 1.0
 # For so long after a page was asked for somebody is taken to look.
 _LOOKED_AT_S = 90.0
 _NEW_ENTRIES = 50
+# More than a host has in years; however much one says, it is not kept.
+_MOST_ENTRIES = 20_000
 
 Entry = Mapping[str, Any]
 
@@ -36,7 +39,7 @@ class Sight:
 
     ``status`` is what its host last answered, at ``answered_at``; ``error`` is why the
     newest question got no answer, None when it did. ``entries`` is the host's record,
-    the oldest first.
+    the oldest first, without what is older than anybody looks back.
     """
 
     environment: str
@@ -129,8 +132,8 @@ class Observer:
             if not came:
                 return known
             if int(came[0]["n"]) == last + 1:
-                return (*known, *came)
-        found: list[Entry] = []
+                return (*known, *came)[-_MOST_ENTRIES:]
+        found: deque[Entry] = deque(maxlen=_MOST_ENTRIES)
 
         def keep(event: Mapping[str, Any]) -> None:
             if event.get("kind") == "entry" and isinstance(event.get("entry"), dict):

@@ -15,6 +15,7 @@ from tests.unit.dashboard.hosts import Host, dashboard, record, status
 from tests.unit.dashboard.test_backups import LIST
 
 _HUGE = 10**400
+_BACKUP: dict[str, Any] = LIST["backups"][0]  # type: ignore[index,assignment]
 _PAGES = ("/", "/environments/staging", "/history", "/releases", "/approvals", "/backups")
 _STATUSES: tuple[dict[str, Any], ...] = (
     {},
@@ -79,7 +80,7 @@ def test_an_entry_that_is_none_leaves_the_rest_of_the_record_shown(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "said",
-    [{"backups": 3}, {"backups": [{}]}, {"backups": [{**LIST["backups"][0], "size_bytes": _HUGE}]}],  # type: ignore[dict-item]
+    [{"backups": 3}, {"backups": [{}]}, {"backups": [{**_BACKUP, "size_bytes": _HUGE}]}],
 )
 def test_a_list_of_backups_that_is_none_is_said_to_be(tmp_path: Path, said: dict[str, Any]) -> None:
     odd = Host()
