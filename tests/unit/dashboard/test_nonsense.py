@@ -15,7 +15,7 @@ from tests.unit.dashboard.hosts import Host, dashboard, record, status
 from tests.unit.dashboard.test_backups import LIST
 
 _HUGE = 10**400
-_BACKUP: dict[str, Any] = LIST["backups"][0]  # type: ignore[index,assignment]
+_BACKUP: dict[str, Any] = LIST["backups"][0]  # type: ignore[index]
 _PAGES = ("/", "/environments/staging", "/history", "/releases", "/approvals", "/backups")
 _STATUSES: tuple[dict[str, Any], ...] = (
     {},
