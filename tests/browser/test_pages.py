@@ -116,3 +116,26 @@ def test_what_is_focused_and_what_is_opened_stay_so_while_the_page_changes(
     hosts["production"].answers[Operation.STATUS] = status(drift=["app-green is gone"])
     expect(page.get_by_role("article", name="production")).to_contain_text("app-green is gone")
     expect(page.get_by_text("14 of 80 requests failed")).to_be_visible()
+
+
+_SEEN = """(seen) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => !seen });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_more_tabs_can_be_open_than_a_browser_has_connections(
+    visit: Callable[..., Page], hosts: dict[str, Host]
+) -> None:
+    first = visit()
+    pages = [first]
+    for _ in range(7):
+        pages[-1].evaluate(_SEEN, False)
+        page = first.context.new_page()
+        page.goto("/", timeout=10_000)
+        expect(page.get_by_role("article", name="staging")).to_be_visible()
+        pages.append(page)
+    pages[-1].evaluate(_SEEN, False)
+    first.evaluate(_SEEN, True)
+    hosts["staging"].answers[Operation.STATUS] = status(drift=["app-blue is gone"])
+    expect(first.get_by_role("article", name="staging")).to_contain_text("app-blue is gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,7 +27,7 @@ from fairway.dashboard.pages import ROUTERS
 from fairway.dashboard.reach import Reach
 from fairway.dashboard.rendering import HERE, page
 from fairway.dashboard.starting import Runs
-from fairway.engine.contract.errors import FairwayError, Invalid, Refused
+from fairway.engine.contract.errors import Failed, FairwayError, Invalid, Refused
 
 _DESCRIPTION = "What the pages of the dashboard show, as JSON. Read-only but where a route says otherwise."
 # Nothing is loaded from elsewhere, and nobody else's page may hold this one.
@@ -38,6 +39,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_ODD = "it is a mistake of Fairway's: tell its authors what was asked for"
+_LOG = logging.getLogger(__name__)
 _STATUS = {Refused.exit_code: 409, Invalid.exit_code: 404}
 
 
@@ -93,7 +96,12 @@ def create_app(config: Config, reach: Reach, access: Access) -> FastAPI:
 
 
 async def _guarded(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    answer = await _answered(request, go_on)
+    try:
+        answer = await _answered(request, go_on)
+    except Exception as error:
+        # Whoever looks gets a page that says so; who looks for the reason asks for more of the log.
+        _LOG.debug("a page failed", exc_info=True)
+        answer = _told(request, Failed("this page cannot be shown", why=type(error).__name__, hint=_ODD), 500)
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
     return answer
@@ -129,6 +137,8 @@ def _failed(request: Request, error: Exception) -> Response:
 
 def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _told(request, Invalid("there is no such page", hint="the pages are listed at the top"), 404)
     return _told(request, Invalid(str(error.detail)), error.status_code)
 
 

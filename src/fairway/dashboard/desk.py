@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -16,6 +16,7 @@ from fairway.dashboard.gates import Gates
 from fairway.dashboard.observing import Observers, Sight
 from fairway.dashboard.reach import Reach
 from fairway.dashboard.starting import Runs
+from fairway.dashboard.streams import Streams
 from fairway.engine.contract.errors import Invalid
 
 
@@ -32,6 +33,7 @@ class Desk:
     gates: Gates
     followers: Followers
     runs: Runs
+    streams: Streams = field(default_factory=Streams)
 
     def sight(self, environment: str) -> Sight:
         """Return what is known of one environment. Raises ``Invalid`` for an unknown name."""

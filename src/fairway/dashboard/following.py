@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fairway.engine.contract.errors import Failed, FairwayError, Invalid, OtherVersion, Refused, Unreachable
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
+from fairway.engine.contract.errors import FairwayError, Invalid, OtherVersion, Unreachable
 from fairway.engine.contract.protocol import Operation
 from fairway.observe.rates import Rates, rates
 from fairway.remote.line import Line
@@ -37,7 +37,6 @@ _MAX_LOOKS = 3600
 _LOG_LINES = 60
 _MAX_LINE = 500
 _KEPT = 32
-_MAX_STREAMS = 100
 
 
 @dataclass(frozen=True)
@@ -165,9 +164,9 @@ class Follower:
                 self._follow_once()
             except FairwayError as error:
                 self._fail(error)
-            except (OSError, KeyError, TypeError, ValueError) as error:
+            except (OSError, *NONSENSE) as error:
                 # Everything a host says is untrusted: whatever it is, the page goes on.
-                self._fail(_odd(error))
+                self._fail(cannot_be_read(error))
             if self.over or monotonic() > self._wanted_until:
                 break
             self._wake.wait(_RETRY_S)
@@ -225,7 +224,7 @@ class Follower:
                     self._note_reached()
                 except FairwayError:
                     before = None  # told by what follows the journal, where it is the connection
-                except (OSError, KeyError, TypeError, ValueError, AttributeError):
+                except (OSError, *NONSENSE):
                     line.close()
                     before = None
                 count += 1
@@ -286,7 +285,6 @@ class Followers:
         self._engine = engine
         self._lock = threading.Lock()
         self._each: OrderedDict[tuple[str, str], Follower] = OrderedDict()
-        self._streams = 0
 
     def follow(self, environment: str, deployment: str) -> Follower:
         """Return who follows a deployment; both names were checked."""
@@ -302,28 +300,8 @@ class Followers:
             one.stop()
         return follower.want()
 
-    def refuse_full(self) -> None:
-        """Refuse one more who is to be told as it comes when there are so many."""
-        if self._streams >= _MAX_STREAMS:
-            raise Refused("too many look on already", why=f"{_MAX_STREAMS} at most are told as it comes")
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take one of the places for those who are told as it comes, for as long as that lasts."""
-        with self._lock:
-            self._streams += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._streams -= 1
-
     def stop(self) -> None:
         """End all threads."""
         with self._lock:
             for one in self._each.values():
                 one.stop()
-
-
-def _odd(error: Exception) -> FairwayError:
-    return Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])

@@ -10,8 +10,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fairway.config import Config
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
 from fairway.dashboard.reach import Reach
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.names import Digest, Tag
 from fairway.engine.contract.statement import MAX_STATEMENTS, Signed
 from fairway.evidence.declare import judge
@@ -110,7 +111,6 @@ class Gates:
             return Asked(environment, standing)
         except FairwayError as error:
             return Asked(environment, error=error)
-        except (KeyError, TypeError, ValueError) as error:
+        except NONSENSE as error:
             # Everything a host says is untrusted: whatever it is, the page goes on.
-            odd = Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])
-            return Asked(environment, error=odd)
+            return Asked(environment, error=cannot_be_read(error))

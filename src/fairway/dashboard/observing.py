@@ -6,13 +6,15 @@ A host is asked while somebody looks, and left alone otherwise.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fairway.engine.contract.errors import Failed, FairwayError
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
+from fairway.engine.contract.errors import FairwayError
 from fairway.engine.contract.protocol import Operation
 from fairway.remote.line import Line
 
@@ -25,6 +27,8 @@ _EVERY_BUSY_S = 1.0
 # For so long after a page was asked for somebody is taken to look.
 _LOOKED_AT_S = 90.0
 _NEW_ENTRIES = 50
+# More than a host has in years; however much one says, it is not kept.
+_MOST_ENTRIES = 20_000
 
 Entry = Mapping[str, Any]
 
@@ -35,7 +39,7 @@ class Sight:
 
     ``status`` is what its host last answered, at ``answered_at``; ``error`` is why the
     newest question got no answer, None when it did. ``entries`` is the host's record,
-    the oldest first.
+    the oldest first, without what is older than anybody looks back.
     """
 
     environment: str
@@ -43,6 +47,11 @@ class Sight:
     answered_at: datetime | None = None
     error: FairwayError | None = None
     entries: tuple[Entry, ...] = ()
+
+    @property
+    def heard(self) -> bool:
+        """Whether the host has ever answered: else that nothing is known of it says nothing."""
+        return self.answered_at is not None
 
 
 class Observer:
@@ -108,11 +117,10 @@ class Observer:
             entries = self._read_record(before.entries)
         except FairwayError as error:
             return replace(before, error=error)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, *NONSENSE) as error:
             # Everything a host says is untrusted: whatever it is, the page goes on.
             self._line.close()
-            odd = Failed("the host gave an answer that cannot be read", why=f"{type(error).__name__}: {error}"[:300])
-            return replace(before, error=odd)
+            return replace(before, error=cannot_be_read(error))
         return replace(before, status=status, answered_at=datetime.now(UTC), error=None, entries=entries)
 
     def _read_record(self, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -124,8 +132,8 @@ class Observer:
             if not came:
                 return known
             if int(came[0]["n"]) == last + 1:
-                return (*known, *came)
-        found: list[Entry] = []
+                return (*known, *came)[-_MOST_ENTRIES:]
+        found: deque[Entry] = deque(maxlen=_MOST_ENTRIES)
 
         def keep(event: Mapping[str, Any]) -> None:
             if event.get("kind") == "entry" and isinstance(event.get("entry"), dict):

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: The pages of the navigation, by their paths.
-NAVIGATION = (
-    ("/", "Environments"),
-    ("/releases", "Releases"),
-    ("/approvals", "Approvals"),
-    ("/history", "History"),
-    ("/backups", "Backups"),
-)
+NAVIGATION = {
+    "/": "Environments",
+    "/releases": "Releases",
+    "/approvals": "Approvals",
+    "/history": "History",
+    "/backups": "Backups",
+}
+# An environment's own pages.
+_OF_ENVIRONMENTS = ("environments", "deployments", "actions", "runs")
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -34,8 +36,8 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
         _environment()
         .get_template(template)
         .render(
-            path=request.scope["path"],
             navigation=NAVIGATION,
+            section=_section(request.scope["path"]),
             person=getattr(request.state, "person", None),
             csrf=getattr(request.state, "csrf", ""),
             leaves=getattr(request.state, "leaves", False),
@@ -45,6 +47,11 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
         )
     )
     return HTMLResponse(text, status_code)
+
+
+def _section(path: str) -> str:
+    first = path.split("/")[1]
+    return "/" if first in _OF_ENVIRONMENTS else f"/{first}"
 
 
 @cache

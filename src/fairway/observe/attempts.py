@@ -129,4 +129,5 @@ def _attempt(environment: str, entry: Mapping[str, Any]) -> Attempt | None:
 
 
 def _seconds(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    # Beyond these it is no time that anything takes, and cannot be reckoned with.
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e9 else 0.0

@@ -218,6 +218,9 @@ def test_a_click_begins_it_and_leads_to_its_page_once_the_host_has_it(client: Te
         assert time.monotonic() < deadline
     assert client.get(run).headers["location"] == f"/deployments/staging/{ID}"
     assert client.get(f"/parts{run}").headers["HX-Redirect"] == run
+    told = client.get(f"/api{run}").json()
+    assert (told["action"], told["deployment"], told["exit_code"]) == ("deploy", ID, None)
+    assert told["said"] == ["evidence: done"]
     process.end(0, {})
 
 
@@ -318,7 +321,8 @@ def test_somebody_who_only_looks_begins_nothing(tmp_path: Path, commands: Comman
         assert client.get(f"/api/plans/staging/deploy?tag={tag('b')}").status_code == 403
         assert client.post("/actions/staging/deploy", data=form).status_code == 403
         assert client.post("/actions/staging/cancel", data=form).status_code == 403
-        assert client.get("/runs/" + "t" * 32).status_code == 403
+        for prefix in ("", "/parts", "/api"):
+            assert client.get(f"{prefix}/runs/" + "t" * 32).status_code == 403
         page = client.get(f"/deployments/staging/{ID}").text
     assert "Cancel and revert" not in page
     assert (commands.started, commands.asked) == ([], [])

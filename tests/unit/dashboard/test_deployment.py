@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from fairway.dashboard import following
+from fairway.dashboard import following, streams
 from fairway.dashboard.following import Followed, Look
 from fairway.dashboard.views.deployment import show
 from fairway.dashboard.views.steps import ORDER
@@ -385,8 +385,8 @@ def test_so_many_are_told_as_it_comes_and_no_more(tmp_path: Path, monkeypatch: p
     host.journals[ID] = Journal(*GOOD)
     with dashboard(tmp_path, {"staging": host, "production": Host()}) as client:
         for _ in range(3):
-            monkeypatch.setattr(following, "_MAX_STREAMS", 1)
+            monkeypatch.setattr(streams, "MOST", 1)
             assert client.get(f"/events{PAGE}").status_code == 200
-        monkeypatch.setattr(following, "_MAX_STREAMS", 0)
+        monkeypatch.setattr(streams, "MOST", 0)
         assert client.get(f"/events{PAGE}").status_code == 409
         assert "event: ended" not in client.get(f"/api{PAGE}/events").text

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 
 from fairway.dashboard.observing import Sight
+from fairway.dashboard.pages import ROUTERS
 from fairway.dashboard.views.overview import card
-from tests.unit.dashboard.hosts import Host, Onlooker, dashboard, status
+from tests.unit.dashboard.hosts import TOML, Host, Onlooker, dashboard, status
 from tests.unit.observe.records import entry, tag
 
 
@@ -51,11 +53,27 @@ def test_an_environment_that_nothing_was_deployed_to_is_no_trouble() -> None:
     assert card(Sight("staging", status=status(serving=None)), None).state == "empty"
 
 
+# Pages whose JSON is not under the same name below /api, and what only leads elsewhere.
+_JSON = {"/": "/environments", "/actions/{environment}/{action}": "/plans/{environment}/{action}"}
+_LEADS_ELSEWHERE = "/deployments/{environment}/latest"
+
+
 def test_every_page_has_its_json_and_the_description_knows_it(tmp_path: Path) -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    pages = {route.path for route in routes if route.methods == {"GET"}} - {_LEADS_ELSEWHERE}
+    pages = {path for path in pages if not path.startswith(("/api/", "/parts/", "/events"))}
     with dashboard(tmp_path, {"staging": Host(), "production": Host()}) as client:
         described = set(client.get("/api/openapi.json").json()["paths"])
-    assert {"/api/environments", "/api/environments/{name}", "/api/history", "/api/backups"} <= described
+    assert len(pages) > 10
+    assert {f"/api{_JSON.get(path, path)}" for path in pages} <= described
     assert all(path.startswith("/api/") for path in described)
+
+
+def test_without_an_environment_it_is_said_how_to_have_one(tmp_path: Path) -> None:
+    with dashboard(tmp_path, {}, toml=TOML.partition("[environments.")[0]) as client:
+        assert "[environments.&lt;name&gt;]" in client.get("/").text
+        for path in ("/releases", "/approvals", "/history", "/backups"):
+            assert client.get(path).status_code == 200
 
 
 def test_only_whom_it_runs_as_is_offered_what_can_be_begun(tmp_path: Path) -> None:

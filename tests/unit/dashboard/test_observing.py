@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from fairway.dashboard import observing
 from fairway.dashboard.observing import Observers, Sight
 from fairway.engine.contract.protocol import Operation
 from tests.unit.dashboard.hosts import Host, record, status
@@ -46,6 +49,20 @@ def test_the_whole_record_is_read_once_and_then_what_has_come_since() -> None:
     _, after = _watch(host, grow, lambda sight: len(sight.entries) == 5)
     assert [one["n"] for one in after.entries] == [1, 2, 3, 4, 5]
     assert _operations(host).count(Operation.LEDGER) == 1
+
+
+def test_of_a_record_without_an_end_the_newest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing, "_MOST_ENTRIES", 10)
+    host = Host()
+    host.entries = record(30)
+
+    def grow(sight: Sight) -> bool:
+        if sight.entries:
+            host.entries = record(35)
+        return len(sight.entries) == 10
+
+    _, after = _watch(host, grow, lambda sight: bool(sight.entries) and sight.entries[-1]["n"] == 35)
+    assert [one["n"] for one in after.entries] == list(range(26, 36))
 
 
 def test_a_record_that_grew_by_more_than_is_asked_for_is_read_anew() -> None:

@@ -40,4 +40,42 @@ def test_nobody_is_let_in_without_the_token(tmp_path: Path) -> None:
 def test_a_page_that_is_not_there_is_said_in_the_form_that_was_asked_for(tmp_path: Path) -> None:
     with dashboard(tmp_path, {"staging": Host(), "production": Host()}) as client:
         assert "<h1>" in client.get("/nowhere").text
-        assert client.get("/api/nowhere").json()["error"]["what"] == "Not Found"
+        assert client.get("/api/nowhere").json()["error"]["what"] == "there is no such page"
+
+
+def test_what_is_not_known_is_not_said_to_be_nothing(tmp_path: Path) -> None:
+    """A host that was never heard may have backups, and a history."""
+    away = Host()
+    away.away = True
+    with dashboard(tmp_path, {"staging": Host(), "production": away}) as client:
+        assert client.get("/api/history").json()["unheard"] == ["production"]
+        for path in ("/", "/history", "/environments/production"):
+            assert "what happened on production, where the host was not heard yet" in client.get(path).text, path
+        assert "Nothing yet" not in client.get("/environments/production").text
+        assert "Slots" not in client.get("/environments/production").text
+        page = client.get("/backups").text.partition('id="backups-production"')[2]
+    assert "<dt>Kept</dt>" not in page
+    assert page.count("not known: its host was not heard yet") == 2
+    assert "none yet" not in page
+
+
+def test_what_happened_last_comes_with_what_a_page_that_is_open_asks_for(tmp_path: Path) -> None:
+    with dashboard(tmp_path, {"staging": Host(), "production": Host()}) as client:
+        assert "What happened last" in client.get("/parts/environments").text
+
+
+def test_somebody_who_begins_is_told_how_to_go_on(tmp_path: Path) -> None:
+    hosts = {"staging": Host(serving=None), "production": Host(serving=None)}
+    for host in hosts.values():
+        host.entries = []
+    with dashboard(tmp_path, hosts) as client:
+        page = client.get("/").text
+    assert "fairway deploy staging &lt;tag&gt;" in page
+    assert "fairway promote --to production" in page
+
+
+def test_it_is_seen_where_in_the_dashboard_a_page_is(tmp_path: Path) -> None:
+    with dashboard(tmp_path, {"staging": Host(), "production": Host()}) as client:
+        for path, section in (("/environments/staging", "Environments"), ("/history", "History")):
+            assert f' aria-current="page">{section}</a>' in client.get(path).text
+        assert "aria-current" not in client.get("/nowhere").text

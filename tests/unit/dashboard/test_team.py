@@ -252,6 +252,15 @@ def test_an_honest_provider_is_believed(client: TestClient, liar: Provider) -> N
     assert client.get("/").status_code == 200
 
 
+def test_a_page_that_was_left_open_begins_no_sign_in(client: TestClient, liar: Provider) -> None:
+    """Else the one that its owner is about in another tab would be over."""
+    paths = ("/events", "/events/deployments/staging/20260630-120000-000000", "/parts/environments", "/api/history")
+    for path in paths:
+        answer = client.get(path, follow_redirects=False)
+        assert answer.status_code == 401, path
+        assert "set-cookie" not in answer.headers
+
+
 def _other_key(liar: Provider) -> None:
     liar.key = RSAKey.generate_key(2048, {"kid": "1"})
 

@@ -101,7 +101,7 @@ class OidcAccess:
         person = self._sessions.get(session)
         if person is not None:
             return Admitted(person, session)
-        if request.method != "GET" or path.startswith(("/api/", "/parts/")) or path == "/events":
+        if request.method != "GET" or path.startswith(("/api/", "/parts/", "/events")):
             return refusal(request, 401, "You are not signed in.", way_in=_SIGN_IN)
         query = request.scope["query_string"].decode("latin-1")
         return RedirectResponse(f"{_SIGN_IN}?to={quote(path + ('?' + query if query else ''), safe='')}", 303)

@@ -12,8 +12,9 @@ from fairway.dashboard.access import Person
 from fairway.dashboard.commands import DEPLOYMENT, Action, cancel_of, plan_of, start_of
 from fairway.dashboard.desk import Desk, DeskOf, PersonOf
 from fairway.dashboard.rendering import page
-from fairway.dashboard.starting import CANCEL
+from fairway.dashboard.starting import CANCEL, Run
 from fairway.dashboard.views.plan import PlanView, plan_view, refuse_stale, serving_of
+from fairway.dashboard.views.run import RunView, run_view
 from fairway.engine.contract.errors import Invalid, Refused
 from fairway.engine.contract.names import Tag
 from fairway.engine.contract.protocol import Operation
@@ -95,12 +96,17 @@ def start(
 def show_run(ticket: str, request: Request, desk: DeskOf, person: PersonOf) -> Response:
     """Show what was begun until the host has taken it on, and go to its deployment then."""
     _refuse_onlooker(person)
-    run = desk.runs.get(ticket)
-    if run is None:
-        raise Invalid("this was not begun here, or too long ago", hint="the environment's page shows what runs")
+    run = _begun(desk, ticket)
     if run.deployment:
         return RedirectResponse(f"/deployments/{run.environment}/{run.deployment}", status_code=303)
     return page(request, "run.html", run=run)
+
+
+@router.get("/api/runs/{ticket}", tags=["actions"])
+def run_as_json(ticket: str, desk: DeskOf, person: PersonOf) -> RunView:
+    """What became of a command that was begun here. For the person whose dashboard it is."""
+    _refuse_onlooker(person)
+    return run_view(_begun(desk, ticket))
 
 
 @router.get("/parts/runs/{ticket}", include_in_schema=False)
@@ -111,6 +117,13 @@ def run_part(ticket: str, request: Request, desk: DeskOf, person: PersonOf) -> R
     if run is None or run.deployment:
         return Response(headers={"HX-Redirect": f"/runs/{ticket}"})
     return page(request, "parts/run.html", run=run)
+
+
+def _begun(desk: Desk, ticket: str) -> Run:
+    run = desk.runs.get(ticket)
+    if run is None:
+        raise Invalid("this was not begun here, or too long ago", hint="the environment's page shows what runs")
+    return run
 
 
 def _plan(desk: Desk, environment: str, action: Action, tag: str) -> PlanView:

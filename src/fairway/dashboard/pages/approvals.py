@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from fairway.dashboard.access import Person
@@ -102,7 +102,7 @@ def decide(
     """Sign a decision with the person's own key, or (``.../statement-approve``) have it signed elsewhere."""
     word = kind.removeprefix("statement-")
     if word not in ("approve", "reject"):
-        raise Invalid("Not Found")
+        raise HTTPException(404)
     named = find(desk, tag)
     try:
         subject, standing = _look(desk, environment, named)

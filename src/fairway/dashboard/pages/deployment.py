@@ -76,7 +76,7 @@ async def events(environment: str, deployment: str, request: Request, desk: Desk
     async def stream() -> AsyncIterator[str]:
         told = ""
         log: tuple[str, ...] = ()
-        async for _ in _news(request, follower, lambda: desk.runs.of(environment, deployment)):
+        async for _ in _news(request, desk, follower, lambda: desk.runs.of(environment, deployment)):
             view = await run_in_threadpool(_view, desk, follower)
             if (line := said(view)) != told:
                 told = line
@@ -85,9 +85,10 @@ async def events(environment: str, deployment: str, request: Request, desk: Desk
                 log = view.log
                 yield "event: log\ndata: now\n\n"
             yield "event: changed\ndata: now\n\n"
-        yield "event: ended\ndata: now\n\n"
+        if not desk.observers.hung_up:
+            yield "event: ended\ndata: now\n\n"
 
-    return _streamed(desk, stream())
+    return desk.streams.answer(stream())
 
 
 @router.get("/api/deployments/{environment}/{deployment}", tags=["deployments"])
@@ -114,19 +115,22 @@ async def events_as_json(
 
     async def stream() -> AsyncIterator[str]:
         told = last_event_id
-        async for _ in _news(request, follower, tuple):
+        async for _ in _news(request, desk, follower, tuple):
             entries = follower.seen().entries
             for number, entry in enumerate(entries[told:], told + 1):
                 yield f"event: journal\nid: {number}\ndata: {json.dumps(entry)}\n\n"
             told = max(told, len(entries))
             if not follower.over:
                 yield f"event: state\ndata: {await run_in_threadpool(_document, desk, follower)}\n\n"
-        yield f"event: ended\ndata: {await run_in_threadpool(_document, desk, follower)}\n\n"
+        if not desk.observers.hung_up:
+            yield f"event: ended\ndata: {await run_in_threadpool(_document, desk, follower)}\n\n"
 
-    return _streamed(desk, stream())
+    return desk.streams.answer(stream())
 
 
-async def _news(request: Request, follower: Follower, runs: Callable[[], tuple[Run, ...]]) -> AsyncIterator[None]:
+async def _news(
+    request: Request, desk: Desk, follower: Follower, runs: Callable[[], tuple[Run, ...]]
+) -> AsyncIterator[None]:
     """Go on whenever there is news, and once at the end; nobody's thread is held meanwhile.
 
     The end is that of the deployment and of the commands about it: one archives what
@@ -134,7 +138,7 @@ async def _news(request: Request, follower: Follower, runs: Callable[[], tuple[R
     """
     told: tuple[int, tuple[Run, ...]] | None = None
     beat = monotonic()
-    while not await request.is_disconnected():
+    while not (desk.observers.hung_up or await request.is_disconnected()):
         begun_here = runs()
         over = follower.want().over and all(run.over for run in begun_here)
         if told != (now := (follower.version, begun_here)):
@@ -146,17 +150,6 @@ async def _news(request: Request, follower: Follower, runs: Callable[[], tuple[R
             beat = monotonic()
             yield None
         await asyncio.sleep(_LOOK_S)
-
-
-def _streamed(desk: Desk, lines: AsyncIterator[str]) -> StreamingResponse:
-    desk.followers.refuse_full()
-
-    async def seated() -> AsyncIterator[str]:
-        with desk.followers.place():
-            async for line in lines:
-                yield line
-
-    return StreamingResponse(seated(), media_type="text/event-stream")
 
 
 def _follower(desk: Desk, environment: str, deployment: str) -> Follower:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
@@ -17,20 +19,24 @@ _LAST = 8
 @router.get("/", include_in_schema=False)
 def show(request: Request, desk: DeskOf) -> HTMLResponse:
     """Show every environment."""
-    last = history(desk.observers.sights(), Filters(), 1).lines[:_LAST]
-    return page(request, "overview.html", cards_shown=_cards(desk), last=last)
+    return page(request, "overview.html", **_shown(desk))
 
 
 @router.get("/parts/environments", include_in_schema=False)
 def part(request: Request, desk: DeskOf) -> HTMLResponse:
-    """Return the cards alone, for a page that is open."""
-    return page(request, "parts/environments.html", cards_shown=_cards(desk))
+    """Return what is on it alone, for a page that is open."""
+    return page(request, "parts/environments.html", **_shown(desk))
 
 
 @router.get("/api/environments", tags=["environments"])
 def environments(desk: DeskOf) -> list[EnvironmentCard]:
     """What every environment serves, since when and by whom, and what of it wants attention."""
     return _cards(desk)
+
+
+def _shown(desk: DeskOf) -> dict[str, Any]:
+    found = history(desk.observers.sights(), Filters(), 1)
+    return {"cards_shown": _cards(desk), "last": found.lines[:_LAST], "unheard": found.unheard}
 
 
 def _cards(desk: DeskOf) -> list[EnvironmentCard]:

@@ -124,7 +124,7 @@ def subjects_of(desk: Desk, named: Sequence[NamedRelease]) -> dict[str, str]:
 def known_of(desk: Desk, named: NamedRelease) -> Hashable:
     """Return what is known that a release's standing depends on: what the hosts did, and what was said of it."""
     said = desk.shelf.look().said.get(named.name, ())
-    return tuple(len(sight.entries) for sight in desk.observers.sights()), tuple(one.tag for one in said)
+    return tuple(repr(sight.entries[-1:]) for sight in desk.observers.sights()), tuple(one.tag for one in said)
 
 
 def mark_of(shown: object) -> str:
@@ -141,7 +141,7 @@ def _matrix(desk: Desk, number: int) -> Matrix:
 
 
 def _release(desk: Desk, named: NamedRelease, environment: str) -> ReleasePage:
-    chosen = environment or desk.names[-1]
+    chosen = environment or next(reversed(desk.names), "")
     sights = desk.observers.sights()
     desk.sight(chosen)  # raises for one that there is none of
     holding = desk.shelf.look([named.release.tag])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
 from fairway.dashboard.observing import Sight
 from fairway.dashboard.views.history import HistoryLine, newest
 from fairway.dashboard.views.overview import EnvironmentCard, card
+from fairway.dashboard.views.reading import number
 from fairway.observe.attempts import read_time
 from fairway.observe.glance import leftovers
 
@@ -61,16 +63,22 @@ class EnvironmentPage:
 
 def environment(sight: Sight, promote_from: str | None) -> EnvironmentPage:
     """Return what is known of an environment."""
-    status: Mapping[str, Any] = sight.status or {}
+    shown = EnvironmentPage(card=card(sight, promote_from), last=newest(sight, _LAST))
+    try:
+        return _told(shown, sight.status or {})
+    except NONSENSE as error:
+        return replace(shown, card=replace(shown.card, state="unknown", problem=cannot_be_read(error).as_json()))
+
+
+def _told(shown: EnvironmentPage, status: Mapping[str, Any]) -> EnvironmentPage:
     edge = status.get("edge") or {}
-    return EnvironmentPage(
-        card=card(sight, promote_from),
+    return replace(
+        shown,
         slots=tuple(_slot(name, facts) for name, facts in (status.get("slots") or {}).items()),
         migrations=tuple(str(one) for one in ((status.get("schema") or {}).get("applied") or ())),
         rollbacks=tuple(_back(one) for one in status.get("rollbacks") or ()),
         leftovers=leftovers(status) if status.get("leftovers") else None,
         edge=str(edge["image"]) if edge.get("image") else None,
-        last=newest(sight, _LAST),
     )
 
 
@@ -95,5 +103,5 @@ def _back(one: Mapping[str, Any]) -> BackRow:
         possible=bool(one["possible"]),
         why=str(one.get("why") or ""),
         warm=bool(one.get("warm")),
-        seconds=one.get("seconds"),
+        seconds=number(one.get("seconds")),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from fairway.dashboard.nonsense import NONSENSE
 from fairway.dashboard.observing import Entry, Sight
+from fairway.dashboard.views.reading import number
 from fairway.observe.attempts import read_time
 from fairway.observe.entries import remark, subject
 
@@ -73,7 +75,10 @@ class HistoryLine:
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """A page of the lines that are asked for, the newest first; ``actions`` and ``outcomes`` are all there are."""
+    """A page of the lines that are asked for, the newest first; ``actions`` and ``outcomes`` are all there are.
+
+    ``unheard`` are environments whose hosts were not heard yet, so that nothing of them is here.
+    """
 
     lines: tuple[HistoryLine, ...]
     total: int
@@ -81,30 +86,37 @@ class HistoryPage:
     pages: int
     actions: tuple[str, ...]
     outcomes: tuple[str, ...]
+    unheard: tuple[str, ...] = ()
 
 
 def line_of(environment: str, entry: Entry) -> HistoryLine:
     """Return an entry's line."""
     error: Any = entry.get("error")
     told = error if isinstance(error, dict) else {}
-    seconds = entry.get("seconds")
     return HistoryLine(
         environment=environment,
         n=entry["n"] if isinstance(entry.get("n"), int) else 0,
         at=read_time(str(entry.get("at") or "")),
         action=str(entry.get("action") or ""),
         outcome=str(entry.get("outcome") or ""),
-        about=subject(entry),
+        about=_words(subject, entry),
         tag=str(entry["tag"]) if entry.get("tag") else None,
         replaces=str(entry["replaces"]) if entry.get("replaces") else None,
         by=str(entry.get("by") or ""),
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
-        remark=remark(entry),
+        seconds=number(entry.get("seconds")),
+        remark=_words(remark, entry),
         why=str(told.get("why") or ""),
         next=str(told.get("hint") or ""),
         deployment=str(entry["deployment"]) if entry.get("deployment") else None,
         hash=str(entry.get("hash") or ""),
     )
+
+
+def _words(tell: Callable[[Entry], str], entry: Entry) -> str:
+    try:
+        return tell(entry)
+    except NONSENSE:
+        return ""
 
 
 def newest(sight: Sight, count: int) -> tuple[HistoryLine, ...]:
@@ -114,6 +126,7 @@ def newest(sight: Sight, count: int) -> tuple[HistoryLine, ...]:
 
 def history(sights: Iterable[Sight], filters: Filters, page: int) -> HistoryPage:
     """Return a page of what is asked for; a page that is not there is the last one."""
+    sights = tuple(sights)
     every = [line_of(sight.environment, entry) for sight in sights for entry in sight.entries]
     wanted = sorted(filter(filters.wants, every), key=_when, reverse=True)
     pages = max(1, -(-len(wanted) // _PER_PAGE))
@@ -125,6 +138,7 @@ def history(sights: Iterable[Sight], filters: Filters, page: int) -> HistoryPage
         pages=pages,
         actions=_all(line.action for line in every),
         outcomes=_all(line.outcome for line in every),
+        unheard=tuple(sight.environment for sight in sights if not sight.heard),
     )
 
 

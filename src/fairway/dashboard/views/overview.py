@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
 from fairway.dashboard.observing import Sight
+from fairway.dashboard.views.reading import text
+from fairway.engine.contract.errors import FairwayError
 from fairway.evidence.explain import locked_words
 from fairway.observe.attempts import read_time
 from fairway.observe.glance import glance
@@ -76,10 +79,22 @@ class EnvironmentCard:
 
 def card(sight: Sight, promote_from: str | None) -> EnvironmentCard:
     """Return what is known of an environment."""
-    problem = sight.error.as_json() if sight.error else None
     if sight.status is None:
-        return EnvironmentCard(sight.environment, "unknown" if problem else "asked", promote_from, problem=problem)
-    status = sight.status
+        return _silent(sight, promote_from, sight.error)
+    try:
+        return _told(sight, sight.status, promote_from)
+    except NONSENSE as error:
+        return _silent(sight, promote_from, cannot_be_read(error))
+
+
+def _silent(sight: Sight, promote_from: str | None, error: FairwayError | None) -> EnvironmentCard:
+    problem = error.as_json() if error else None
+    state = "unknown" if problem else "asked"
+    return EnvironmentCard(sight.environment, state, promote_from, answered_at=sight.answered_at, problem=problem)
+
+
+def _told(sight: Sight, status: Mapping[str, Any], promote_from: str | None) -> EnvironmentCard:
+    problem = sight.error.as_json() if sight.error else None
     seen = glance(sight.environment, status)
     serving = status["serving"] or {}
     # The lock and the drift are shown apart.
@@ -99,13 +114,17 @@ def card(sight: Sight, promote_from: str | None) -> EnvironmentCard:
         locked=locked,
         drift=tuple(status["drift"]),
         notes=tuple(line for line in seen.notes if line not in shown),
-        running=status["deployment"] if status["deploying"] else None,
+        running=_running(status["deployment"]) if status["deploying"] else None,
         services=dict(status.get("services") or {}),
         health=_health(status),
         uptime=tuple(map(_front_door, status.get("uptime") or ())),
         answered_at=sight.answered_at,
         problem=problem,
     )
+
+
+def _running(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {**told, **{name: text(told.get(name)) for name in ("id", "purpose", "by", "since")}}
 
 
 def _health(status: Mapping[str, Any]) -> str:
