@@ -9,13 +9,15 @@ import sys
 import pytest
 
 _PROGRAM = """
-import atexit, signal
+import atexit, signal, time
 from fairway.__main__ import end_on_signals
 {before}
 end_on_signals()
 atexit.register(print, "tidied up")
 print("up", flush=True)
-signal.pause()
+# A signal that comes just before signal.pause() would not end that.
+while True:
+    time.sleep(0.05)
 """
 
 
