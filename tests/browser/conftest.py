@@ -20,9 +20,9 @@ from tests.unit.dashboard.hosts import Host, hear_all, make_app
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium; it ends with the file, since Playwright starts no second one beside it."""
     with chromium() as started:
         yield started
 
@@ -78,4 +78,5 @@ def visit(browser: Browser, served: Callable[[], str]) -> Iterator[Callable[...,
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    # Containers that come and go on this machine change its networks, which is nothing of a page's.
+    assert [one for one in complaints if "ERR_NETWORK_CHANGED" not in one] == []

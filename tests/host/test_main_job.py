@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from testbed import changes
 from testbed.load import Load
@@ -104,11 +105,17 @@ def test_production_runs_the_digests_that_staging_ran(workspace: Workspace) -> N
 def test_the_tag_that_already_serves_changes_nothing(workspace: Workspace) -> None:
     work = workspace
     tag = start_on(work, "staging")
-    before = status(work, "staging")
+    before = _without_health(status(work, "staging"))
     again = work.fairway("deploy", "staging", tag)
     assert "already what serves; nothing was changed" in again.stdout
-    assert status(work, "staging") == before
+    assert _without_health(status(work, "staging")) == before
     assert len(history(work, "staging")) == 1
+
+
+def _without_health(told: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what goes on by itself: Docker's own checks of the containers, and who is connected."""
+    slots = {name: {**facts, "health": None, "connections": None} for name, facts in told["slots"].items()}
+    return {**told, "slots": slots, "services": sorted(told["services"])}
 
 
 def test_workers_move_with_the_release_and_the_database_is_left_alone(workspace: Workspace) -> None:
