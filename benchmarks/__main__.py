@@ -104,7 +104,7 @@ def _file(asked: argparse.Namespace) -> Path | None:
     """Return where the results go: what is compared with others by itself, and some parts, have files of their own."""
     if asked.docker_rollout:
         return HERE / "RESULTS-docker-rollout.md"
-    if asked.only in (["backup"], ["exporter"]):
+    if asked.only in (["backup"], ["dashboard"], ["exporter"]):
         return HERE / f"RESULTS-{asked.only[0]}.md"
     return None if asked.only else HERE / "RESULTS.md"
 
@@ -115,7 +115,7 @@ def _parse() -> argparse.Namespace:
         "--only",
         action="append",
         choices=[*_PARTS, *_PARTS_HERE],
-        help="one part, written down for backup and exporter alone; repeatable",
+        help="one part, written down for backup, dashboard and exporter alone; repeatable",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is timed (default: 5)")
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the endurance run (default: 100000)")
