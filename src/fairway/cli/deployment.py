@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from fairway.cli import summary
 from fairway.cli.context import open_archive, open_engine, open_sources, sources_of, whoami
 from fairway.cli.output import print_json, print_table, stdout
 from fairway.cli.progress import Progress
+from fairway.cli.terminating import terminated_as_interrupted
 from fairway.config import Config, Environment
 from fairway.engine.contract.errors import Cancelled, FairwayError, Invalid, Refused, error_from_json
 from fairway.engine.contract.protocol import Operation, Outcome
@@ -139,7 +138,7 @@ def _conducted(
 ) -> dict[str, Any]:
     ticket = secrets.token_hex(16)
     asked = {"by": whoami(), "ticket": ticket, **options.as_arguments()}
-    with _terminated_as_interrupt():
+    with terminated_as_interrupted():
         try:
             return engine.call(operation, hear, **asked, **args)
         except KeyboardInterrupt:
@@ -239,20 +238,6 @@ def _cancel(target: Environment, ticket: str, progress: Progress, hear: OnEvent)
         with open_engine(target) as engine:
             return engine.call(Operation.FOLLOW, hear, skip=progress.journal_entries)
     raise Cancelled("cancelled before the host had accepted anything", why="nothing was changed")
-
-
-@contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Take SIGTERM, which ends a cancelled CI job, for what Ctrl-C is on a terminal."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def conclude(result: dict[str, Any], *, what: str, as_json: bool) -> None:

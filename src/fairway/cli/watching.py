@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairway.cli.output import stdout
+from fairway.cli.terminating import terminated_as_interrupted
 from fairway.engine.contract.errors import Invalid
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def watch(
     as_json: bool,
 ) -> None:
     """Look every ``interval_s`` seconds and show it, ``count`` times or until Ctrl-C, which is the way to end it."""
-    with suppress(KeyboardInterrupt), _terminated_as_interrupted():
+    with suppress(KeyboardInterrupt), terminated_as_interrupted():
         if as_json:
             _print(document(seen) for seen in _looks(look, interval_s, count))
             return
@@ -52,20 +52,6 @@ def watch(
         with Live("asking ...", console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
             for seen in _looks(look, interval_s, count):
                 live.update(show(seen), refresh=True)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Have SIGTERM end it as Ctrl-C does, while it lasts: the terminal is put in order, connections are closed."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _looks(look: Callable[[], Seen], interval_s: float, count: int | None) -> Iterator[Seen]:

@@ -174,14 +174,16 @@ def _wanted(layout: Layout, host: HostConfig) -> dict[str, str]:
     timed = timers.unit_files(layout, host, user=user, home=home, python=_python(), with_key=with_key)
     minutely: dict[str, str] = {}
     for one in _MINUTELY:
-        name = timers.base_name(host, one.WHAT)
-        minutely.update(one.unit_files(layout, host, name=name, user=user, python=_python()))
+        task, name = one.minutely(host), timers.base_name(host, one.WHAT)
+        if task is not None:
+            minutely.update(task.unit_files(layout, host, name=name, user=user, python=_python()))
     return {**own, **timed, **minutely}
 
 
 def _wanted_cron(layout: Layout, host: HostConfig) -> str:
     user, python = _owner(layout)[0], _python()
-    also = [line for module in _MINUTELY for line in module.cron_lines(layout, host, user=user, python=python)]
+    tasks = [one.minutely(host) for one in _MINUTELY]
+    also = [task.cron_line(layout, user=user, python=python) for task in tasks if task is not None]
     return timers.cron_file(layout, host, user=user, python=python, also=also)
 
 

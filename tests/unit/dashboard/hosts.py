@@ -224,11 +224,11 @@ class Onlooker:
 
     async def admit(self, request: Request) -> Admitted:
         """Return who it is."""
-        return Admitted(Person("ann"), session="ann's")
+        return Admitted(Person("ann"), session="ann's", leaves=False)
 
     def leave(self, request: Request, admitted: Admitted) -> Answer:
-        """Keep them."""
-        raise NotImplementedError
+        """Answer as for somebody who has left; who they are is known again at the next request."""
+        return Answer(status_code=204)
 
 
 def make_app(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from fairway.dashboard.nonsense import NONSENSE, cannot_be_read
 from fairway.dashboard.observing import Sight
 from fairway.dashboard.views.history import HistoryLine, newest
 from fairway.dashboard.views.overview import EnvironmentCard, card
+from fairway.dashboard.views.plan import BackTo
 from fairway.dashboard.views.reading import number
 from fairway.observe.attempts import read_time
 from fairway.observe.glance import leftovers
@@ -34,28 +34,13 @@ class SlotRow:
 
 
 @dataclass(frozen=True)
-class BackRow:
-    """A release that served here before; ``why`` says what stands in the way of going back to it.
-
-    ``seconds`` is about how long that would take; ``warm`` says that its slot still runs.
-    """
-
-    tag: str
-    served_at: datetime | None
-    possible: bool
-    why: str
-    warm: bool
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class EnvironmentPage:
     """What an environment's host says of itself; ``card`` is what the first page shows of it."""
 
     card: EnvironmentCard
     slots: tuple[SlotRow, ...] = ()
     migrations: tuple[str, ...] = ()
-    rollbacks: tuple[BackRow, ...] = ()
+    rollbacks: tuple[BackTo, ...] = ()
     leftovers: str | None = None
     edge: str | None = None
     last: tuple[HistoryLine, ...] = ()
@@ -96,8 +81,8 @@ def _slot(name: str, facts: Mapping[str, Any]) -> SlotRow:
     )
 
 
-def _back(one: Mapping[str, Any]) -> BackRow:
-    return BackRow(
+def _back(one: Mapping[str, Any]) -> BackTo:
+    return BackTo(
         tag=str(one["tag"]),
         served_at=read_time(str(one["served_at"])),
         possible=bool(one["possible"]),

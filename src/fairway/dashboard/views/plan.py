@@ -28,7 +28,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class BackTo:
-    """A release that served here: what going back to it would take, or why that is not possible."""
+    """A release that served here: what going back to it would take, or ``why`` that is not possible.
+
+    ``seconds`` is about how long it would take; ``warm`` says that its slot still runs.
+    """
 
     tag: str
     served_at: datetime | None

@@ -357,7 +357,10 @@ def test_a_slow_receiver_keeps_no_look_from_beginning(
     monkeypatch.setattr(look, "look", lambda *_, tell: tell())
     look.run_look(layout, host)
     assert spawned == [("tell", "--once")]  # and not waited for: the timer comes again when its service has ended
-    texts = timer.unit_files(layout, replace(host, watch=(DOOR,)), name="look", user="deploy", python="python3")
+    watching = replace(host, watch=(DOOR,))
+    task = timer.minutely(watching)
+    assert task is not None
+    texts = task.unit_files(layout, watching, name="look", user="deploy", python="python3")
     assert "KillMode=process" in texts["look.service"].splitlines()  # nor ended with it
 
 
